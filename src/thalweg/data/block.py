@@ -1,0 +1,54 @@
+"""A block: some rows of a model, ready for a pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from thalweg.data.matrix import Matrix
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of a model: what the objective sees.
+
+    Attributes
+    ----------
+    matrix : Matrix, (n, p)
+        The design.
+    y : Tensor, (n,), optional
+        The response as a number: proportions for a binomial with trials, 0 and 1 for labels. None when predicting.
+    weight : Tensor, (n,), optional
+        The user's weights; None means 1.
+    offset : Tensor, (n,), optional
+        Added to eta: the formula's `offset()`, the option `offset`, and log(exposure), summed.
+    trials : Tensor, (n,), optional
+        Binomial trials behind each proportion; they multiply the weight in the loss.
+    start : int
+        Number in the source of the first row.
+    """
+
+    matrix: Matrix
+    y: Float[Tensor, "n"] | None = None
+    weight: Float[Tensor, "n"] | None = None
+    offset: Float[Tensor, "n"] | None = None
+    trials: Float[Tensor, "n"] | None = None
+    start: int = 0
+
+    def __getitem__(self, rows: slice) -> Block:
+        def cut(t: Tensor | None) -> Tensor | None:
+            return None if t is None else t[rows]
+
+        first = rows.indices(self.matrix.shape[0])[0]
+        return Block(
+            self.matrix[rows], cut(self.y), cut(self.weight), cut(self.offset), cut(self.trials), self.start + first
+        )
+
+    @property
+    def loss_weight(self) -> Float[Tensor, "n"] | None:
+        """weight * trials: what multiplies a row's loss."""
+        if self.weight is None or self.trials is None:
+            return self.trials if self.weight is None else self.weight
+        return self.weight * self.trials

@@ -1,0 +1,100 @@
+"""The tree of errors and warnings: what was found, where, and what to do.
+
+Every error that a user can cause is a `ThalwegError`; the command line prints its text and ends with exit
+code 2. The text always reads *what happened (where). What to do.*
+"""
+
+from __future__ import annotations
+
+
+class ThalwegError(Exception):
+    """Base of every error that Thalweg raises on purpose.
+
+    Parameters
+    ----------
+    what : str
+        What was found, in one sentence without its full stop.
+    where : str, optional
+        File, row and column, or the place in a formula.
+    advice : str, optional
+        What to do about it, a whole sentence.
+
+    Examples
+    --------
+    >>> from thalweg.errors import DataError
+    >>> str(DataError("column 'bmi' holds text", where="diabetes.csv, row 3", advice="Write C(bmi) for a category."))
+    "column 'bmi' holds text (diabetes.csv, row 3). Write C(bmi) for a category."
+    """
+
+    def __init__(self, what: str, *, where: str | None = None, advice: str | None = None) -> None:
+        self.what, self.where, self.advice = what, where, advice
+        place = f" ({where})" if where else ""
+        super().__init__(f"{what}{place}." + (f" {advice}" if advice else ""))
+
+
+class DataError(ThalwegError, ValueError):
+    """The data cannot be used as they are."""
+
+
+class SourceError(DataError):
+    """A file or object cannot be read as a table at all."""
+
+
+class ColumnError(DataError):
+    """A column that the model needs is missing, ambiguous or of the wrong type."""
+
+
+class MissingValueError(DataError):
+    """A value is missing, or is not finite, where the model needs a number."""
+
+
+class UnseenLevelError(DataError):
+    """A category that the fit never saw."""
+
+
+class DomainError(DataError):
+    """A response outside its family's domain."""
+
+
+class FormulaError(ThalwegError, ValueError):
+    """A formula that cannot be read, or that asks for something outside the closed list."""
+
+
+class OptionError(ThalwegError, ValueError):
+    """An option whose value is not one of those that exist, or options that contradict each other."""
+
+
+class IncompatibleError(ThalwegError, TypeError):
+    """A solver asks for something that the objective does not have."""
+
+
+class ModelFileError(ThalwegError, ValueError):
+    """A model file that is truncated, altered, from a later version, or no model file."""
+
+
+class NotAvailableError(ThalwegError, AttributeError):
+    """A result that this fit cannot give, with the reason (no data kept, no covariance, ...)."""
+
+
+class ThalwegWarning(UserWarning):
+    """Base of every warning."""
+
+
+class ConvergenceWarning(ThalwegWarning):
+    """The solver stopped before its optimum; the text carries the number to set."""
+
+
+class SeparationWarning(ThalwegWarning):
+    """Some coefficients have no finite maximum-likelihood estimate."""
+
+
+class CollinearityWarning(ThalwegWarning):
+    """Columns that the data cannot tell apart."""
+
+
+class ExtrapolationWarning(ThalwegWarning):
+    """Predictions for rows outside the range of the training data."""
+
+
+class PrecisionWarning(ThalwegWarning):
+    """Digits were lost before Thalweg saw the data, or cannot be had from them."""

@@ -1,0 +1,101 @@
+"""What a solver is: init, step and terminate over explicit state, and the outcome of a solve."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from thalweg.objective import Objective
+
+
+class Status(Enum):
+    """How a solve ended. The value is the word that tables show."""
+
+    CONVERGED = "converged"
+    LIMIT = "stopped at the limit of steps"
+    STALLED = "no further decrease possible"
+    DIVERGED = "diverged"
+    SEPARATED = "separated"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a solver is; subclasses add what they carry from step to step.
+
+    Attributes
+    ----------
+    theta : Tensor, (p,), float64
+        The parameters.
+    value : float
+        The objective there.
+    gradient_size : float
+        A scale-free size of the gradient: 0 at the optimum (each solver's docstring defines it).
+    step : int
+        Steps taken so far.
+    """
+
+    theta: Float[Tensor, "p"]
+    value: float
+    gradient_size: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The outcome of a solve.
+
+    Attributes
+    ----------
+    theta : Tensor, (p,), float64
+        The parameters; 0 where a column is aliased.
+    status : Status
+    advice : str
+        One or two sentences for the user: empty when there is nothing to do.
+    inverse_curvature : Tensor, (p, p), optional
+        Inverse of sum_i w_i loss''_i x_i x_i' at theta, with zeros in the rows and columns of aliased columns.
+        For a squared loss that is (X'WX)^-1.
+    aliased : mapping of int to str
+        Column index to reason, as "equal to 2 * x1 + 3 * Intercept": columns that are combinations of earlier ones.
+    value : float
+        The objective at theta (a sum, not a mean).
+    steps, passes : int
+        How many steps were taken, and how many readings of all rows.
+    """
+
+    theta: Float[Tensor, "p"]
+    status: Status
+    advice: str
+    inverse_curvature: Float[Tensor, "p p"] | None
+    value: float
+    steps: int
+    passes: int
+    aliased: dict[int, str] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Solver(ABC):
+    """A solver: explicit state, no printing, no loop of its own."""
+
+    needs: ClassVar[frozenset[str]]  # of Objective.has
+
+    @abstractmethod
+    def init(self, objective: Objective, theta: Float[Tensor, "p"] | None) -> State:
+        """The first state; theta is a start given by the user."""
+
+    @abstractmethod
+    def step(self, objective: Objective, state: State) -> State:
+        """One step."""
+
+    @abstractmethod
+    def terminate(self, objective: Objective, state: State) -> Status | None:
+        """The status with which to stop at this state, or None to go on."""
+
+    @abstractmethod
+    def solution(self, objective: Objective, state: State, status: Status) -> Solution:
+        """What the last state means."""
