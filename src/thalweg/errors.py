@@ -72,6 +72,10 @@ class ModelFileError(ThalwegError, ValueError):
     """A model file that is truncated, altered, from a later version, or no model file."""
 
 
+class OutputError(ThalwegError, OSError):
+    """A file cannot be written: a full disk, a read-only or missing folder, a folder where a file should be."""
+
+
 class NotAvailableError(ThalwegError, AttributeError):
     """A result that this fit cannot give, with the reason (no data kept, no covariance, ...)."""
 

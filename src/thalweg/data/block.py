@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -37,6 +38,11 @@ class Block:
     trials: Float[Tensor, "n"] | None = None
     start: int = 0
 
+    @property
+    def rows(self) -> int:
+        """n."""
+        return self.matrix.shape[0]
+
     def __getitem__(self, rows: slice) -> Block:
         def cut(t: Tensor | None) -> Tensor | None:
             return None if t is None else t[rows]
@@ -45,6 +51,17 @@ class Block:
         return Block(
             self.matrix[rows], cut(self.y), cut(self.weight), cut(self.offset), cut(self.trials), self.start + first
         )
+
+    def double(self) -> Block:
+        """The same rows in float64 (this block itself where it is that already)."""
+        if self.matrix.dtype == torch.float64:
+            return self
+
+        def widen(t: Tensor | None) -> Tensor | None:
+            return None if t is None else t.to(torch.float64)
+
+        widened = (widen(self.y), widen(self.weight), widen(self.offset), widen(self.trials))
+        return Block(self.matrix.to(torch.float64), *widened, self.start)
 
     @property
     def loss_weight(self) -> Float[Tensor, "n"] | None:

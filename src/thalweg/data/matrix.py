@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, final
 
 import torch
@@ -26,6 +27,11 @@ class Matrix(ABC):
     @abstractmethod
     def shape(self) -> tuple[int, int]:
         """(n, p)."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the products."""
 
     @abstractmethod
     def times(self, theta: Float[Tensor, "p"]) -> Float[Tensor, "n"]:
@@ -63,6 +69,10 @@ class Dense(Matrix):
     def shape(self) -> tuple[int, int]:
         return self.values.shape[0], self.values.shape[1]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.values.dtype
+
     def times(self, theta: Float[Tensor, "p"]) -> Float[Tensor, "n"]:
         return self.values @ theta
 
@@ -70,6 +80,8 @@ class Dense(Matrix):
         return self.values.T @ r
 
     def gram(self, weight: Float[Tensor, "n"] | None = None) -> Float[Tensor, "p p"]:
+        if self.values.device.type == "cpu" and (weight is None or bool((weight >= 0).all())):
+            return _symmetric(self.values if weight is None else self.values * weight.sqrt()[:, None])
         right = self.values if weight is None else self.values * weight[:, None]
         return self.values.T @ right
 
@@ -83,6 +95,12 @@ class Dense(Matrix):
         return Dense(self.values.to(*args, **kwargs))
 
 
+def _symmetric(root: Float[Tensor, "n p"]) -> Float[Tensor, "p p"]:
+    """A'A through NumPy, which gives it to BLAS as a symmetric product: half the work of a general one."""
+    array = root.detach().numpy()
+    return torch.from_numpy(array.T @ array)
+
+
 @final
 class Ones(Matrix):
     """The intercept's column, (n, 1), without its storage."""
@@ -93,6 +111,10 @@ class Ones(Matrix):
     @property
     def shape(self) -> tuple[int, int]:
         return self.one.shape[0], 1
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.one.dtype
 
     def times(self, theta: Float[Tensor, "p"]) -> Float[Tensor, "n"]:
         return theta.expand(self.one.shape[0])
@@ -136,13 +158,17 @@ class Categorical(Matrix):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         self.codes, self.columns, self.values = codes, columns, values
-        self.dtype = dtype if values is None else values.dtype
+        self._dtype = dtype if values is None else values.dtype
         # A row without a column writes to one place past the end, which is cut off: no mask, no branch.
         self.places = torch.where(codes < 0, columns, codes)
 
     @property
     def shape(self) -> tuple[int, int]:
         return self.codes.shape[0], self.columns
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._dtype
 
     def _scaled(self, r: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
         return r if self.values is None else r * self.values
@@ -194,11 +220,16 @@ class SideBySide(Matrix):
         edges = [0]
         for part in self.parts:
             edges.append(edges[-1] + part.shape[1])
-        self.slices = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        self.slices = [slice(a, b) for a, b in pairwise(edges)]
 
     @property
     def shape(self) -> tuple[int, int]:
         return self.parts[0].shape[0], self.slices[-1].stop
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """float64 as soon as one part is."""
+        return torch.float64 if any(part.dtype == torch.float64 for part in self.parts) else self.parts[0].dtype
 
     def times(self, theta: Float[Tensor, "p"]) -> Float[Tensor, "n"]:
         total = self.parts[0].times(theta[self.slices[0]])

@@ -7,15 +7,15 @@ the data where the data are already a matrix, or are built anew at each reading.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, final
 
 from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.data.block import Block
-from thalweg.data.source import Source
+from thalweg.data.source import Batch, Source
 
 if TYPE_CHECKING:
     from thalweg.data.spec import Spec
@@ -37,6 +37,7 @@ class DoubledBlock:
     y: Float[Tensor, "n"]
     y_low: Float[Tensor, "n"] | None = None
     weight: Float[Tensor, "n"] | None = None
+    block: Block | None = None  # the same rows in one word, with the offset and trials apart
 
 
 class Readable(Protocol):
@@ -48,9 +49,16 @@ class Readable(Protocol):
     def doubled(self) -> Iterator[DoubledBlock]:
         """One reading of all rows in two words."""
 
+    def sampled(self, every: int) -> Readable:
+        """Every so-many-th row."""
+
     @property
     def columns(self) -> int:
         """p."""
+
+    @property
+    def count(self) -> int | None:
+        """Rows, where that is known without a reading."""
 
 
 def block_rows(columns: int) -> int:
@@ -59,6 +67,7 @@ def block_rows(columns: int) -> int:
     return min(most, max(least, BLOCK_BYTES // (8 * max(columns, 1))))
 
 
+@final
 class Rows:
     """A source read through a spec.
 
@@ -78,24 +87,67 @@ class Rows:
     def columns(self) -> int:
         return len(self.spec.names)
 
+    @property
+    def count(self) -> int:
+        return self.spec.rows
+
     def blocks(self) -> Iterator[Block]:
-        if self._kept is None and self.spec.rows * self.columns * 8 <= KEEP_BYTES:
-            self._kept = [self.spec.block(batch) for batch in self._batches()]
-        rows = block_rows(self.columns)
-        if self._kept is not None:
-            for whole in self._kept:
-                yield from (whole[i : i + rows] for i in range(0, whole.matrix.shape[0], rows))
-            return
-        for batch in self._batches():
-            yield from (self.spec.block(batch[i : i + rows]) for i in range(0, batch.rows, rows))
+        """One reading of all rows, in blocks that fit the cache."""
+        return self._strided(1)
+
+    def _strided(self, every: int) -> Iterator[Block]:
+        """One reading of every so-many-th row, counted through the whole of the source."""
+        rows = block_rows(self.columns) * every
+        if self._kept is None and self.count * self.columns * 8 <= KEEP_BYTES:
+            self._kept = [self.spec.block(batch) for batch in self.batches()]
+        wholes: Iterable[Block | Batch] = self.batches() if self._kept is None else self._kept
+        skip = 0  # rows to pass over before the next one that is wanted
+        for whole in wholes:
+            for first in range(skip, whole.rows, rows):
+                part = whole[first : min(first + rows, whole.rows) : every]
+                yield part if isinstance(part, Block) else self.spec.block(part)
+            skip = (skip - whole.rows) % every
 
     def doubled(self) -> Iterator[DoubledBlock]:
+        """One reading of all rows with the design in two words."""
         rows = block_rows(8 * self.columns)
-        for batch in self._batches():
-            yield from (self.spec.doubled(batch[i : i + rows]) for i in range(0, batch.rows, rows))
+        for batch in self.batches():
+            for first in range(0, batch.rows, rows):
+                part = batch[first : first + rows]
+                yield replace(self.spec.doubled(part), block=self.spec.block(part))
 
-    def _batches(self) -> Iterator:
+    def sampled(self, every: int) -> Sample:
+        """Every so-many-th row."""
+        return Sample(self, every)
+
+    def batches(self) -> Iterator[Batch]:
+        """The complete rows of the source, batch by batch, with the columns that the model reads."""
         for batch in self.source.batches(self.spec.columns):
             complete = self.spec.complete(batch, self.source)
             if complete.rows:
                 yield complete
+
+
+@final
+class Sample:
+    """Every so-many-th of some rows: what a start is found on."""
+
+    def __init__(self, rows: Rows, every: int) -> None:
+        self.rows, self.every = rows, every
+
+    @property
+    def columns(self) -> int:
+        return self.rows.columns
+
+    @property
+    def count(self) -> int:
+        return -(-self.rows.count // self.every)
+
+    def blocks(self) -> Iterator[Block]:
+        return self.rows._strided(self.every)
+
+    def doubled(self) -> Iterator[DoubledBlock]:
+        raise NotImplementedError("a sample only gives starting values; it is never refined")
+
+    def sampled(self, every: int) -> Sample:
+        return Sample(self.rows, self.every * every)

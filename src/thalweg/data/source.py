@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -67,13 +68,13 @@ class Batch:
         return int(self.numbers[row]) if self.numbers is not None else self.start + row
 
     def __getitem__(self, rows: slice) -> Batch:
-        """Consecutive rows, as views."""
+        """Some of the rows, as views: consecutive ones, or every so-many-th."""
         first, last, step = rows.indices(self.rows)
-        if step != 1:
-            raise ValueError("a batch is cut into consecutive rows; use take for others")
-        columns = {name: column[first:last] for name, column in self.columns.items()}
-        numbers = None if self.numbers is None else self.numbers[first:last]
-        return Batch(columns, max(last - first, 0), self.start + first, numbers)
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        numbers = None if self.numbers is None else self.numbers[rows]
+        if numbers is None and step != 1:
+            numbers = torch.arange(self.start + first, self.start + last, step)
+        return Batch(columns, len(range(first, last, step)), self.start + first, numbers)
 
 
 class Source(ABC):

@@ -22,6 +22,7 @@ class Status(Enum):
     DIVERGED = "diverged"
     SEPARATED = "separated"
     INTERRUPTED = "interrupted"
+    STOPPED = "stopped by an observer"
 
 
 @dataclass(frozen=True)

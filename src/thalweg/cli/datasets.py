@@ -1,0 +1,5 @@
+"""`thalweg datasets`."""
+
+
+def datasets() -> None:
+    """[bold]Example[/]: thalweg datasets diabetes --out diabetes.csv"""

@@ -1,0 +1,130 @@
+"""Files that a verb writes: refused before the work where they cannot be written, and never half written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import typer
+
+from thalweg.cli.speech import tell
+from thalweg.errors import OptionError
+
+if TYPE_CHECKING:
+    import pyarrow
+
+MODELS = (".safetensors",)
+PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp")
+SPOOL_BYTES = 2**26  # a table printed to standard output waits in memory up to this size
+TABLES = (".csv", ".parquet", ".arrow", ".feather")
+
+
+def check(option: str, path: Path | None, suffixes: Collection[str]) -> None:
+    """Refuse an output before a long computation rather than after it.
+
+    Raises
+    ------
+    OptionError
+        A suffix that stands for no format, a folder that does not exist, or a folder in place of a file.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() not in suffixes:
+        found = f"'{path.suffix}'" if path.suffix else "no suffix"
+        raise OptionError(f"{option} {path} has {found}", advice=f"Its name ends in {_choices(suffixes)}.")
+    if path.is_dir():
+        raise OptionError(f"{option} {path} is a folder", advice="Name a file in it.")
+    if not path.parent.is_dir():
+        raise OptionError(f"{option} {path}: there is no folder {path.parent}", advice="Create it, or name another.")
+
+
+def _choices(words: Collection[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def write(context: typer.Context, path: Path, writer: Callable[[Path], object], *, quiet: bool = False) -> None:
+    """Write a file whole or not at all, remember it, and say so."""
+    from thalweg.store.atomic import replacing
+
+    with replacing(path) as temporary:
+        writer(temporary)
+    wrote(context, path, quiet=quiet)
+
+
+def wrote(context: typer.Context, path: Path, *, quiet: bool = False) -> None:
+    """Remember a file for the case that the run is interrupted later, and say that it is there."""
+    context.obj.append(path)
+    if not quiet:
+        tell(f"wrote {path}")
+
+
+def print_tables(tables: Iterable[pyarrow.Table]) -> None:
+    """Tables as one CSV text on standard output, all or nothing.
+
+    They are collected first (on the disk where they are many), so that an error in the last row does not leave a
+    beginning that looks like the whole.
+    """
+    with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as collected:
+        _write_csv(tables, collected)
+        collected.seek(0)
+        while piece := collected.read(2**20):
+            typer.echo(piece, nl=False)
+
+
+def write_tables(tables: Iterable[pyarrow.Table], path: Path, suffix: str) -> None:
+    """Tables as one file, in the format that the suffix names."""
+    match suffix.lower():
+        case ".parquet":
+            _write_parquet(tables, path)
+        case ".arrow" | ".feather":
+            _write_arrow(tables, path)
+        case _:
+            with path.open("wb") as file:
+                _write_csv(tables, file)
+
+
+def _write_csv(tables: Iterable[pyarrow.Table], file: IO[bytes]) -> None:
+    r"""CSV in UTF-8: numbers with all their digits, text in quotes, an empty cell for a missing value.
+
+    Examples
+    --------
+    >>> import io, pyarrow
+    >>> file = io.BytesIO()
+    >>> _write_csv([pyarrow.table({"prediction": [0.1, None], "city, country": ["Rome", "The Hague"]})], file)
+    >>> file.getvalue()
+    b'prediction,"city, country"\n0.1,"Rome"\n,"The Hague"\n'
+    """
+    import pyarrow.csv
+
+    for number, table in enumerate(tables):
+        if number == 0:  # pyarrow would put every name in quotes
+            names = io.StringIO()
+            csv.writer(names, lineterminator="\n").writerow(table.column_names)
+            file.write(names.getvalue().encode())
+        rows = io.BytesIO()
+        pyarrow.csv.write_csv(table, rows, pyarrow.csv.WriteOptions(include_header=False))
+        file.write(rows.getbuffer())
+
+
+def _write_parquet(tables: Iterable[pyarrow.Table], path: Path) -> None:
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(_joined(tables), path)
+
+
+def _write_arrow(tables: Iterable[pyarrow.Table], path: Path) -> None:
+    import pyarrow.feather
+
+    pyarrow.feather.write_feather(_joined(tables), str(path))
+
+
+def _joined(tables: Iterable[pyarrow.Table]) -> pyarrow.Table:
+    """One table; a column that was empty in one batch and text in another takes the type of the text."""
+    import pyarrow
+
+    return pyarrow.concat_tables(tables, promote_options="permissive")

@@ -1,0 +1,82 @@
+"""A line on standard error while something takes longer than a second."""
+
+from __future__ import annotations
+
+import math
+import sys
+from threading import Timer
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, final
+
+if TYPE_CHECKING:
+    from thalweg.solvers.base import State
+
+DELAY = 1.0  # seconds before the line appears
+
+
+@final
+class Progress:
+    """Shows what is being done, the step, log10 of the gradient and the time, where somebody can see it.
+
+    The line appears only when standard error is a terminal and only after `delay` seconds, so that a quick fit and a
+    log file never see it. It is drawn by a thread of rich's; `__call__` only changes its text, so that it costs a fit
+    nothing.
+
+    Parameters
+    ----------
+    what : str
+        What is being done, as "fitting".
+    shown : bool, optional
+        False never shows it; None (the default) asks whether standard error is a terminal.
+    delay : float
+        Seconds before the line appears.
+
+    Examples
+    --------
+    >>> from thalweg.cli.progress import Progress
+    >>> with Progress("fitting") as progress:
+    ...     pass                                   # tw.fit(..., progress=progress)
+    """
+
+    def __init__(self, what: str, *, shown: bool | None = None, delay: float = DELAY) -> None:
+        self.what, self.delay = what, delay
+        self.shown = sys.stderr.isatty() if shown is None else shown
+        self._timer: Timer | None = None
+        self._line: Any = None  # rich's Progress, once it is on the screen
+
+    def __enter__(self) -> Progress:
+        if self.shown:
+            self._timer = Timer(self.delay, self._appear)
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()  # it may be drawing the line at this moment
+        if self._line is not None:
+            self._line.stop()
+
+    def __call__(self, state: State) -> None:
+        """Observe one state of a solver."""
+        if self._line is not None:
+            self._line.update(self._line.task_ids[0], description=self.text(state))
+
+    def text(self, state: State) -> str:
+        """The line at this state, without its clock."""
+        size = state.gradient_size
+        log = f"{math.log10(size):.1f}" if 0 < size < math.inf else ("-inf" if size == 0 else str(size))
+        return f"{self.what}: step {state.step}, log10 gradient {log}"
+
+    def _appear(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress as Line
+        from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        line = Line(*columns, console=Console(stderr=True), transient=True)
+        task = line.add_task(self.what)
+        line.tasks[task].start_time = line.get_time() - self.delay  # the clock counts from when the work began
+        line.start()
+        self._line = line

@@ -1,0 +1,150 @@
+"""From a solution to a Fit: what the coefficients are worth, and what must be said of them."""
+
+from __future__ import annotations
+
+import platform
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy
+import torch
+
+import thalweg
+from thalweg.data.rows import Rows
+from thalweg.diagnose.separation import Recession
+from thalweg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
+from thalweg.inference.covariance import covariance as covariance_of
+from thalweg.inference.covariance import degrees_of_freedom
+from thalweg.inference.statistics import compute
+from thalweg.losses.base import Family
+from thalweg.observers import History
+from thalweg.result import Fit, Separation
+from thalweg.solvers.base import Solution, Status
+
+
+def conclude(
+    rows: Rows,
+    family: Family,
+    solution: Solution,
+    history: History,
+    *,
+    weights_kind: str,
+    covariance: str,
+    cluster: str | None,
+    level: float,
+) -> Fit:
+    """Statistics, covariance and notes of a solution."""
+    names = rows.spec.names
+    separation = separated(solution, rows)
+    aliased = aliases(solution, names)
+    rank = len(names) - len(aliased)
+    statistics = compute(rows, family, solution.theta, rows.spec, weights_kind=weights_kind, rank=rank)
+    unscaled = None if separation is not None else solution.inverse_curvature
+    if unscaled is None:
+        matrix, reason = None, "separation" if separation else "the solver gave no curvature"
+    else:
+        matrix, reason = covariance_of(
+            covariance,
+            unscaled=unscaled,
+            statistics=statistics,
+            rows=rows,
+            family=family,
+            theta=solution.theta,
+            weights_kind=weights_kind,
+        )
+    return Fit(
+        spec=rows.spec,
+        family=family,
+        theta=solution.theta,
+        aliased=aliased,
+        separation=separation,
+        level=level,
+        covariance_kind=covariance,
+        covariance=matrix,
+        covariance_reason=reason,
+        unscaled=unscaled,
+        df=None,
+        statistics=statistics,
+        options={"weights_kind": weights_kind, "covariance": covariance, "cluster": cluster},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        solution=solution,
+        history=history,
+        rows=rows,
+    )
+
+
+def versions() -> dict[str, str]:
+    """What a model file says it was made with."""
+    return {
+        "thalweg": thalweg.__version__,
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "formulaic": version("formulaic"),
+        "python": platform.python_version(),
+    }
+
+
+def aliases(solution: Solution, names: tuple[str, ...]) -> dict[str, str]:
+    """Aliased columns by name, each with the combination of other columns that it is."""
+    combinations: Mapping[int, Mapping[int, float]] = solution.details.get("combinations", {})
+    return {names[j]: _combination(combinations.get(j, {}), names) for j in solution.aliased}
+
+
+def _combination(weights: Mapping[int, float], names: tuple[str, ...]) -> str:
+    """ "= 2 * x1 - Intercept" from column numbers and coefficients."""
+    if not weights:
+        return "= 0 in every row"
+    text = ""
+    for i, (column, weight) in enumerate(weights.items()):
+        sign = ("-" if weight < 0 else "") if i == 0 else (" - " if weight < 0 else " + ")
+        size = abs(weight)
+        text += sign + (names[column] if size == 1 else f"{size:.6g} * {names[column]}")
+    return f"= {text}"
+
+
+def separated(solution: Solution, rows: Rows) -> Separation | None:
+    """The separation that a solver proved, in words."""
+    found: Recession | None = solution.details.get("recession")
+    if solution.status is not Status.SEPARATED or found is None:
+        return None
+    names = rows.spec.names
+    sizes = found.direction.tolist()
+    direction = {name: value for name, value in zip(names, sizes, strict=True) if value != 0}
+    listed = " ".join(f"{value:+.3g} {name}" for name, value in direction.items())
+    how = "completely" if found.complete else "partly (quasi-completely)"
+    sentence = (
+        f"The data are {how} separated: along the direction {listed} the likelihood rises for ever, so"
+        f" {_listed([*direction])} {'has' if len(direction) == 1 else 'have'} no finite maximum-likelihood estimate."
+        " Leave out a column of that direction, join the levels it tells apart, or use a penalty."
+    )
+    return Separation(found.complete, direction, sentence)
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def warn(fit: Fit) -> None:
+    """What the user must not overlook, as warnings."""
+    if fit.separation is not None:
+        warnings.warn(SeparationWarning(fit.separation.sentence), stacklevel=3)
+    if fit.aliased:
+        listed = "; ".join(f"{name} {reason}" for name, reason in fit.aliased.items())
+        warnings.warn(
+            CollinearityWarning(
+                f"{len(fit.aliased)} of {len(fit.names)} columns are combinations of the ones before them and get no"
+                f" coefficient: {listed}"
+            ),
+            stacklevel=3,
+        )
+    solution = fit.solution
+    if solution is not None and solution.status not in (Status.CONVERGED, Status.SEPARATED):
+        text = solution.advice or f"The solver {solution.status.value}."
+        warnings.warn(ConvergenceWarning(text), stacklevel=3)
+
+
+__all__ = ["Any", "conclude", "degrees_of_freedom", "warn"]

@@ -1,0 +1,378 @@
+"""From text to an expression, through an allow-list: what is not on the list is refused, and nothing is ever run.
+
+Python's own parser reads the text (it only builds a tree); each node of that tree is then translated to one of the
+classes of `nodes`, or refused with its name and place. There is no other way from a text to a number in Thalweg.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import keyword
+import re
+import warnings
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from thalweg.data.functions import FUNCTIONS
+from thalweg.data.nodes import (
+    Binary,
+    Call,
+    Category,
+    Cbind,
+    Comparison,
+    Name,
+    Negative,
+    Node,
+    Number,
+    Stateful,
+    Text,
+    column_names,
+    walk,
+)
+from thalweg.data.tokens import Token, place, tokenize
+from thalweg.data.transforms import SIGNATURES, bind
+from thalweg.errors import FormulaError
+
+MAX_DEPTH = 100  # of the tree: far above any real expression, far below the interpreter's own limit
+
+_BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
+_COMPARE = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_CONSTRUCTS = {
+    ast.Attribute: "an attribute (a.b)",
+    ast.Subscript: "a subscript (a[b])",
+    ast.Lambda: "a lambda",
+    ast.ListComp: "a comprehension",
+    ast.SetComp: "a comprehension",
+    ast.DictComp: "a comprehension",
+    ast.GeneratorExp: "a comprehension",
+    ast.JoinedStr: "an f-string",
+    ast.NamedExpr: "an assignment (:=)",
+    ast.Starred: "an unpacking (*)",
+    ast.IfExp: "a condition (if ... else)",
+    ast.BoolOp: "a logical operator (and, or)",
+    ast.Dict: "a dictionary",
+    ast.Set: "a set",
+    ast.List: "a list",
+    ast.Tuple: "a tuple",
+    ast.Await: "an await",
+    ast.Yield: "a yield",
+    ast.YieldFrom: "a yield",
+    ast.Slice: "a slice",
+}
+_CONTRASTS = {
+    "Treatment": "treatment",
+    "Sum": "sum",
+    "Helmert": "helmert",
+    "Diff": "diff",
+    "Poly": "poly",
+    "contr.treatment": "treatment",
+    "contr.SAS": "sas",
+    "contr.sum": "sum",
+    "contr.helmert": "helmert",
+    "contr.diff": "diff",
+    "contr.poly": "poly",
+}
+# Keywords that can begin or join a Python expression are left to the parser, which makes them nodes that are refused.
+_EXPRESSION_KEYWORDS = frozenset(
+    {"lambda", "for", "if", "else", "in", "is", "not", "and", "or", "await", "yield", "None", "True", "False"}
+)
+_MODULES = frozenset({"np", "numpy", "math", "torch", "scipy", "pd", "pandas"})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A translated piece of text.
+
+    Attributes
+    ----------
+    node : Node
+        The expression.
+    text : str
+        The same in one spelling, blanks and quotes as formulaic writes them.
+    """
+
+    node: Node
+    text: str
+
+
+def read(tokens: Sequence[Token], formula: str) -> Reading:
+    """Translate consecutive tokens of a formula to an expression.
+
+    Raises
+    ------
+    FormulaError
+        A construct outside the list; the text names it and its place in the formula.
+    """
+    aliases = _Aliases(tokens, formula)
+    reader = _Reader(aliases, formula, tokens[0].start)
+    tree = reader.parse()
+    return Reading(reader.node(tree), aliases.restore(ast.unparse(tree)))
+
+
+def parse_expression(text: str) -> Reading:
+    """Translate a text that holds one expression and nothing else.
+
+    Examples
+    --------
+    >>> parse_expression("log( x)/2").text
+    'log(x) / 2'
+    >>> parse_expression("x.__class__")
+    Traceback (most recent call last):
+    ...
+    thalweg.errors.FormulaError: an attribute (a.b) cannot be used in a formula (character 1 of 'x.__class__'). ...
+    """
+    tokens = tokenize(text)
+    if not tokens:
+        raise FormulaError("an expression is empty")
+    return read(tokens, text)
+
+
+class _Aliases:
+    """Stand-ins, of the same length, for names that Python's parser would not take or would change.
+
+    Names in backquotes, keywords that are column names (class) and names beyond ASCII (which Python normalises) each
+    become one letter that occurs nowhere in the formula, filled up with underscores.
+    """
+
+    def __init__(self, tokens: Sequence[Token], formula: str) -> None:
+        shown = {t.text: t.name for t in tokens if t.kind in ("name", "quoted") and self._unfit(t)}
+        first = self._unused_letters(formula, len(shown))
+        self.names: dict[str, str] = {}
+        pieces, at = [], tokens[0].start
+        letters = {text: chr(first + i) for i, text in enumerate(shown)}
+        for token in tokens:
+            pieces.append(formula[at : token.start])
+            at = token.start + len(token.text)
+            if token.text in letters:
+                alias = letters[token.text].ljust(len(token.text), "_")
+                self.names[alias] = token.name
+                pieces.append(alias)
+            else:
+                pieces.append(token.text)
+        self.text = re.sub(r"\s", " ", "".join(pieces))
+        self.pattern = re.compile("|".join(map(re.escape, sorted(self.names, key=len, reverse=True))) or r"(?!)")
+
+    @staticmethod
+    def _unfit(token: Token) -> bool:
+        reserved = keyword.iskeyword(token.text) and token.text not in _EXPRESSION_KEYWORDS
+        return token.kind == "quoted" or reserved or not token.text.isascii()
+
+    @staticmethod
+    def _unused_letters(formula: str, count: int) -> int:
+        first = 0x4E00  # letters that Unicode normalisation leaves alone
+        while any(first <= ord(char) < first + count for char in formula):
+            first += count
+        return first
+
+    def restore(self, text: str) -> str:
+        """The names again, in backquotes where they need them."""
+        return self.pattern.sub(lambda found: quote(self.names[found.group()]), text.replace("\n", " "))
+
+
+def quote(name: str) -> str:
+    """A column's name as it is written inside an expression."""
+    return name if name.isidentifier() and not (keyword.iskeyword(name) and name != "class") else f"`{name}`"
+
+
+class _Reader:
+    """The allow-list itself: one method for each kind of node that may occur."""
+
+    def __init__(self, aliases: _Aliases, formula: str, start: int) -> None:
+        self.aliases, self.formula, self.start = aliases, formula, start
+
+    def parse(self) -> ast.expr:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # on odd literals, which are refused below
+                tree = ast.parse(self.aliases.text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            at = self.start + max((getattr(error, "offset", None) or 1) - 1, 0)
+            raise FormulaError(
+                f"{self.aliases.restore(self.aliases.text)!r} is not an expression", where=place(self.formula, at)
+            ) from None
+        self._check_depth(tree)
+        return tree
+
+    def _check_depth(self, tree: ast.expr) -> None:
+        """Bound the depth without recursion, before anything recursive touches the tree."""
+        level: list[ast.AST] = [tree]
+        for _ in range(MAX_DEPTH):
+            level = [child for parent in level for child in ast.iter_child_nodes(parent)]
+            if not level:
+                return
+        raise FormulaError(
+            f"an expression goes more than {MAX_DEPTH} steps deep", where=place(self.formula, self.start)
+        )
+
+    def refuse(self, node: ast.AST, what: str | None = None, advice: str | None = None) -> NoReturn:
+        construct = what or _CONSTRUCTS.get(type(node), f"the construct {type(node).__name__}")  # type: ignore[call-overload]
+        before = self.aliases.text.encode()[: getattr(node, "col_offset", 0)].decode(errors="ignore")
+        where = place(self.formula, self.start + len(before))
+        advice = advice or "Formulas hold columns, numbers, + - * / ** and the listed functions."
+        raise FormulaError(f"{construct} cannot be used in a formula", where=where, advice=advice)
+
+    def node(self, node: ast.AST) -> Node:
+        match node:
+            case ast.Name(id=name):
+                return Name(self.aliases.names.get(name, name))
+            case ast.Constant():
+                return self._constant(node)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return Negative(self.node(operand))
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self.node(operand)
+            case ast.BinOp(left=left, op=operator, right=right):
+                return self._binary(node, left, operator, right)
+            case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _COMPARE:
+                return self._comparison(node, left, _COMPARE[type(operator)], right)
+            case ast.Call():
+                return self._call(node)
+            case ast.Attribute():
+                self.refuse(node, advice="Write a column's name that holds a dot in backquotes: `a.b`.")
+            case _:
+                self.refuse(node)
+
+    def _constant(self, node: ast.Constant) -> Node:
+        if isinstance(node.value, bool) or not isinstance(node.value, int | float):
+            self.refuse(node, f"the value {node.value!r}")
+        try:
+            return Number(float(node.value))
+        except OverflowError:
+            self.refuse(node, "a number beyond 1.8e308")
+
+    def _binary(self, node: ast.AST, left: ast.expr, operator: ast.operator, right: ast.expr) -> Node:
+        if type(operator) not in _BINARY:
+            advice = "Write ** for a power." if isinstance(operator, ast.BitXor) else None
+            self.refuse(node, f"the operator {type(operator).__name__}", advice)
+        return Binary(_BINARY[type(operator)], self.node(left), self.node(right))
+
+    def _comparison(self, node: ast.AST, left: ast.expr, operator: str, right: ast.expr) -> Node:
+        sides = [self._side(left), self._side(right)]
+        if any(isinstance(side, Text) for side in sides):
+            if isinstance(sides[0], Text):
+                sides.reverse()
+            if operator not in ("==", "!=") or not isinstance(sides[0], Name):
+                self.refuse(node, "this comparison with a text", 'Write column == "text" or column != "text".')
+        return Comparison(operator, *sides)
+
+    def _side(self, node: ast.expr) -> Node:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return Text(node.value)
+        return self.node(node)
+
+    # Calls
+
+    def _call(self, node: ast.Call) -> Node:
+        name = self._function_name(node)
+        for argument in node.args:
+            if isinstance(argument, ast.Starred):
+                self.refuse(argument)
+        for option in node.keywords:
+            if option.arg is None:
+                self.refuse(option.value, "an unpacking (**)")
+        if name == "C":
+            return self._category(node)
+        if name in SIGNATURES:
+            return self._stateful(node, name)
+        if name == "cbind":
+            return Cbind(*(self.node(argument) for argument in self._exactly(node, name, 2)))
+        if name not in FUNCTIONS:
+            self._unknown(node, name)
+        return Call(name, tuple(self.node(a) for a in self._exactly(node, name, FUNCTIONS[name].arguments)))
+
+    def _function_name(self, node: ast.Call) -> str:
+        match node.func:
+            case ast.Name(id=name):
+                return self.aliases.names.get(name, name)
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in _MODULES and name in FUNCTIONS:
+                self.refuse(node, f"{module}.{name}", f"Write {name}(x).")
+            case _:
+                self.refuse(node.func, None if not isinstance(node.func, ast.Call) else "a call of a call")
+
+    def _unknown(self, node: ast.Call, name: str) -> NoReturn:
+        known = [*FUNCTIONS, *SIGNATURES, "C", "offset"]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        self.refuse(node, f"the function {name!r}", f"{hint}The functions are {', '.join(known)}.")
+
+    def _exactly(self, node: ast.Call, name: str, count: int) -> list[ast.expr]:
+        if node.keywords or len(node.args) != count:
+            takes = "one argument" if count == 1 else f"{count} arguments"
+            self.refuse(node, f"this call of {name}", f"{name} takes {takes} and no options.")
+        return node.args
+
+    def _stateful(self, node: ast.Call, name: str) -> Stateful:
+        if not node.args:
+            self.refuse(node, f"{name} without an argument", f"Write {name}(x, ...).")
+        argument = self.node(node.args[0])
+        self._check_plain(node, name, argument)
+        values = [self.literal(value) for value in node.args[1:]]
+        options = {str(option.arg): self.literal(option.value) for option in node.keywords}
+        try:
+            bound = bind(name, values, options)
+        except ValueError as error:
+            self.refuse(node, f"this call of {name}", f"{error}.")
+        return Stateful(name, argument, bound, self.aliases.restore(ast.unparse(node)))
+
+    def _check_plain(self, node: ast.AST, name: str, argument: Node) -> None:
+        inner = next((part for part in walk(argument) if isinstance(part, Stateful | Category | Cbind)), None)
+        if inner is not None:
+            shown = inner.text if isinstance(inner, Stateful) else type(inner).__name__
+            self.refuse(
+                node,
+                f"{shown} inside {name}",
+                "What both learn from the data depends on each other: compute one of them beforehand.",
+            )
+        if not column_names(argument):
+            self.refuse(node, f"{name} of no column")
+
+    def literal(self, node: ast.expr) -> Hashable:
+        """The value of an option: a number, a text, True, False, None, or a list of these."""
+        match node:
+            case ast.Constant(value=None | bool() | int() | float() | str() as value):
+                return value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                return -value
+            case ast.List(elts=items) | ast.Tuple(elts=items):
+                return tuple(self.literal(item) for item in items)
+            case _:
+                self.refuse(node, f"{_CONSTRUCTS.get(type(node), 'this')} as an option", "Options are plain values.")
+
+    # Categories
+
+    def _category(self, node: ast.Call) -> Category:
+        options = {str(option.arg): option.value for option in node.keywords}
+        unknown = set(options) - {"contrasts", "levels", "spans_intercept"}
+        if not 1 <= len(node.args) <= 2 or unknown or (len(node.args) == 2 and "contrasts" in options):
+            self.refuse(node, "this call of C", 'Write C(x), C(x, Treatment("ref")) or C(x, levels=[...]).')
+        argument = self.node(node.args[0])
+        self._check_plain(node, "C", argument)
+        given = node.args[1] if len(node.args) == 2 else options.get("contrasts")
+        contrast, base = ("treatment", None) if given is None else self._contrast(given)
+        spans = self.literal(options["spans_intercept"]) if "spans_intercept" in options else True
+        return Category(argument, contrast, base, self._levels(options), bool(spans))
+
+    def _levels(self, options: dict[str, ast.expr]) -> tuple[Hashable, ...] | None:
+        if "levels" not in options:
+            return None
+        levels = self.literal(options["levels"])
+        plain = isinstance(levels, tuple) and all(isinstance(level, str | int | float) for level in levels)
+        if not isinstance(levels, tuple) or not plain or len(set(levels)) != len(levels) or not levels:
+            self.refuse(options["levels"], "this list of levels", "Write each level once: levels=['a', 'b'].")
+        return levels
+
+    def _contrast(self, node: ast.expr) -> tuple[str, Hashable]:
+        function = node.func if isinstance(node, ast.Call) else node
+        name = _CONTRASTS.get(ast.unparse(function))
+        if name is None:
+            known = "Treatment(reference), Sum, Helmert, Diff and Poly, or contr.treatment(...) and so on"
+            self.refuse(node, "this contrast", f"Contrasts are {known}.")
+        if not isinstance(node, ast.Call):
+            return name, None
+        values = [*node.args, *(option.value for option in node.keywords)]
+        named = {option.arg for option in node.keywords} <= {"reference", "base"}
+        if not named or len(values) > (1 if name in ("treatment", "sas") else 0):
+            self.refuse(node, "this contrast", 'Only treatment takes an option: Treatment("reference level").')
+        return name, self.literal(values[0]) if values else None

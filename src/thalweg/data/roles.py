@@ -1,0 +1,99 @@
+"""Weights, offsets, exposures, trials and clusters: given by name, or as arrays beside the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, final
+
+from thalweg.data.source import Batch, Column, Source
+from thalweg.data.sources import open_source
+from thalweg.errors import DataError
+
+
+@final
+class Joined(Source):
+    """A source with some columns in memory put beside its own."""
+
+    def __init__(self, source: Source, extra: Mapping[str, Column], rows: int) -> None:
+        self.source, self.extra, self._rows = source, extra, rows
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.source.names, *self.extra)
+
+    @property
+    def rows(self) -> int | None:
+        return self.source.rows
+
+    @property
+    def description(self) -> str:
+        return self.source.description
+
+    @property
+    def in_memory(self) -> bool:
+        return self.source.in_memory
+
+    @property
+    def frame_library(self) -> str | None:
+        return self.source.frame_library
+
+    def place(self, row: int) -> str:
+        return self.source.place(row)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+        """The source's batches with the rows of the extra columns that belong to them."""
+        own = [name for name in columns if name not in self.extra]
+        beside = {name: self.extra[name] for name in columns if name in self.extra}
+        read = 0
+        for batch in self.source.batches(own):
+            rows = slice(batch.start, batch.start + batch.rows)
+            read = rows.stop
+            if read <= self._rows:
+                joined = {name: column[rows] for name, column in beside.items()}
+                yield Batch({**batch.columns, **joined}, batch.rows, batch.start, batch.numbers)
+        if read != self._rows:
+            names = ", ".join(name.removesuffix("_given") for name in self.extra)
+            raise DataError(
+                f"the array given for {names} has {self._rows} entries, but the data have {read} rows",
+                advice="Give one entry per row of the data, in the same order.",
+            )
+
+
+def with_roles(source: Source, given: Mapping[str, Any]) -> tuple[Source, dict[str, str | None]]:
+    """The source with arrays among the given roles joined to it, and each role as a name or expression.
+
+    Parameters
+    ----------
+    source : Source
+        The data.
+    given : mapping
+        Role (weights, offset, exposure, trials, cluster) to a column name, an expression, an array, or None.
+
+    Returns
+    -------
+    (Source, dict)
+
+    Raises
+    ------
+    DataError
+        Arrays whose lengths differ from the data's or from each other's.
+    """
+    roles: dict[str, str | None] = {name: value for name, value in given.items() if value is None or type(value) is str}
+    arrays = {_free(f"{name}_given", source.names): (name, v) for name, v in given.items() if name not in roles}
+    if not arrays:
+        return source, roles
+    held = open_source({column: value for column, (_, value) in arrays.items()})
+    batch = next(held.batches(held.names))
+    columns = {name: batch.columns[name] for name in held.names}
+    joined = Joined(source, columns, batch.rows)
+    return joined, {**roles, **{name: column for column, (name, _) in arrays.items()}}
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """The name, with underscores in front until no column has it."""
+    while name in taken:
+        name = f"_{name}"
+    return name
+
+
+__all__ = ["Joined", "with_roles"]

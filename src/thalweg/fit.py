@@ -1,0 +1,150 @@
+"""fit(): the story of a fit on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from thalweg.conclude import conclude
+from thalweg.data.roles import with_roles
+from thalweg.data.rows import Rows
+from thalweg.data.sources import open_source
+from thalweg.data.spec import Spec
+from thalweg.losses.base import Family
+from thalweg.objective import Objective
+from thalweg.observers import History
+from thalweg.result import Fit
+from thalweg.solvers.base import Solver, State
+from thalweg.solvers.choose import choose, start_vector
+from thalweg.solvers.dispersion import solve_with_alpha
+from thalweg.solvers.iterate import solve
+
+if TYPE_CHECKING:
+    pass
+
+Role = "str | ArrayLike | None"
+
+
+def fit(
+    formula: str,
+    data: Any,
+    *,
+    family: str | Family | Mapping[str, Any] = "gaussian",
+    link: str | None = None,
+    weights: Any = None,
+    weights_kind: str = "precision",
+    offset: Any = None,
+    exposure: Any = None,
+    trials: Any = None,
+    missing: str = "error",
+    covariance: str | None = None,
+    cluster: Any = None,
+    level: float = 0.95,
+    solver: Solver | None = None,
+    start: Mapping[str, float] | Sequence[float] | None = None,
+    max_iter: int = 100,
+    tol: float = 1e-10,
+    progress: Callable[[State], None] | None = None,
+    **options: Any,
+) -> Fit:
+    """Fit a generalized linear model described by a formula.
+
+    Minimizes J(theta) = sum_i w_i loss(y_i, eta_i), eta_i = x_i' theta + offset_i, with the loss half the family's unit
+    deviance: maximum likelihood. A gaussian family with the identity link is solved as least squares, exactly.
+
+    Parameters
+    ----------
+    formula : str
+        "response ~ terms" in the language of formulaic and R: ``y ~ x + C(group) + poly(z, 2) + a:b + offset(t)``.
+    data : path, frame, mapping of arrays, or name
+        A CSV, Parquet, Arrow/Feather or JSON-lines file, a folder or glob of them, "-" for standard input; a pandas,
+        polars or pyarrow table; a mapping of names to lists, NumPy arrays or tensors (a 2-D array is a term of many
+        columns); the name of a built-in data set (`thalweg.datasets`).
+    family : str or Family, default "gaussian"
+        gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial, tweedie. Its own parameters are given by
+        keyword: ``power=1.5`` (Tweedie), ``alpha=0.7`` (negative binomial; estimated where it is not given).
+    link : str, optional
+        identity, log, logit, probit, cloglog, inverse, inverse_squared, sqrt, power; the family's usual one by default.
+    weights : str or array, optional
+        A column, an expression, or an array with one entry per row, >= 0.
+    weights_kind : {"precision", "frequency", "sampling"}
+        What a weight means, hence what standard errors follow: the inverse of a relative variance (R's weights), a
+        count of equal rows, or the inverse of a probability of being sampled (robust standard errors).
+    offset, exposure : str or array, optional
+        Added to eta as it is, and as its logarithm.
+    trials : str or array, optional
+        Numbers of trials behind a binomial proportion.
+    missing : {"error", "drop"}
+        What to do with rows that lack a value.
+    covariance : {"model", "HC0", "HC1", "HC2", "HC3", "cluster"}, optional
+        "model" unless the weights are sampling weights or `cluster` is given.
+    cluster : str or array, optional
+        Labels of clusters within which rows may depend on each other.
+    level : float, default 0.95
+        Of confidence intervals, in (0, 1).
+    solver : Solver, optional
+        LeastSquares or Newton with options of their own.
+    start : mapping or sequence of float, optional
+        Starting values by name or in the order of the columns.
+    max_iter, tol :
+        For Newton's method: most steps, and the distance from the optimum, in standard errors, at which to stop.
+    progress : callable, optional
+        Called with each state of the solver.
+    **options :
+        Parameters of the family, and how to read a text file: delimiter, decimal, encoding, header, format.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    thalweg.errors.ThalwegError
+        Everything that is wrong with the data, the formula or the options: what was found, where, what to do.
+
+    Warns
+    -----
+    ConvergenceWarning, SeparationWarning, CollinearityWarning
+
+    References
+    ----------
+    McCullagh & Nelder (1989), Generalized Linear Models, 2nd ed., doi:10.1201/9780203753736.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> fit = tw.fit("progression ~ bmi + bp", "diabetes")
+    >>> {name: round(value, 4) for name, value in fit.coefficients.items()}
+    {'Intercept': -143.8868, 'bmi': 8.4818, 'bp': 1.4328}
+    >>> round(fit.std_errors["bmi"], 4)
+    0.7134
+    """
+    reading = {key: options.pop(key) for key in READING if key in options}
+    source, roles = with_roles(
+        open_source(data, **reading),
+        {"weights": weights, "offset": offset, "exposure": exposure, "trials": trials, "cluster": cluster},
+    )
+    spec = Spec.learn(formula, source, missing=missing, **roles)
+    rows = Rows(source, spec)
+    history = History()
+    observers = [history] if progress is None else [history, progress]
+    theta = start_vector(start, spec.names)
+    if estimates_alpha(family, options):
+        model, solution = solve_with_alpha(rows, link, theta, observers, max_iter=max_iter, tol=tol)
+    else:
+        model = family_of(family, link, options)
+        check(rows, model, weights_kind)
+        chosen = choose(model, theta, max_iter=max_iter, tol=tol) if solver is None else solver
+        solution = solve(chosen, Objective(rows, model), theta, observers)
+    result = conclude(
+        rows,
+        model,
+        solution,
+        history,
+        weights_kind=weights_kind,
+        covariance=covariance,
+        cluster=roles["cluster"],
+        level=level,
+    )
+    warn(result)
+    return result

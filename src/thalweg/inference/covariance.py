@@ -1,0 +1,237 @@
+"""Covariance of the coefficients: by the model, robust to the variance, or robust to dependence within clusters.
+
+With U the inverse of sum_i w_i E[loss''_i] x_i x_i', and z_i = s_i loss'_i U x_i how much one row moves the estimates
+(r_i, s_i: `thalweg.inference.reading`; h_i = s_i E[loss''_i] x_i' U x_i is its leverage):
+
+    model        dispersion * U
+    HC0          sum_i r_i z_i z_i'                                                           [1], [2]
+    HC1          HC0 * n / df_residual
+    HC2, HC3     sum_i r_i z_i z_i' / (1 - h_i),         sum_i r_i z_i z_i' / (1 - h_i)^2
+    cluster      G/(G-1) * (n-1)/(n-k) * sum_g z_g z_g',    z_g = sum of r_i z_i in the cluster            [3]
+    linearized   n/(n-1) * HC0                                                                [4]
+
+n and df_residual = n - k are those of `Statistics`: a frequency weight repeats its row (r_i = w_i), a precision or
+sampling weight multiplies its score (s_i = w_i). For least squares these are the usual formulas (statsmodels' OLS and
+WLS). For other families the score and the curvature take the place of residual and weight, as in R's sandwich package
+and, for canonical links, in statsmodels' GLM with HC0 and cluster: its HC1 to HC3 are its HC0, and for other links it
+inverts the observed curvature.
+
+*linearized* is what sampling weights imply: the Taylor-linearization variance of a design with one stratum and each row
+its own sampling unit, as R's survey::svyglm gives; Stata's regress with pweights has n/(n-k), which is HC1 here.
+
+The z_i are formed row by row and then squared, rather than as U (sum s_i^2 loss'_i^2 x_i x_i') U, which would square
+the design's condition number a second time and lose the digits of it.
+
+References
+----------
+.. [1] H. White, "A heteroskedasticity-consistent covariance matrix estimator and a direct test for heteroskedasticity",
+   Econometrica 48 (1980), doi:10.2307/1912934.
+.. [2] J. G. MacKinnon, H. White, "Some heteroskedasticity-consistent covariance matrix estimators with improved
+   finite sample properties", J. Econometrics 29 (1985), doi:10.1016/0304-4076(85)90158-7.
+.. [3] K.-Y. Liang, S. L. Zeger, "Longitudinal data analysis using generalized linear models", Biometrika 73 (1986),
+   doi:10.1093/biomet/73.1.13.
+.. [4] D. A. Binder, "On the variances of asymptotically normal estimators from complex surveys", Int. Statist. Rev. 51
+   (1983), doi:10.2307/1402588.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from thalweg.data.rows import Readable
+from thalweg.errors import OptionError
+from thalweg.inference.reading import Reading, check_weights_kind, readings
+from thalweg.inference.statistics import Statistics
+from thalweg.losses.base import Family
+
+KINDS = ("model", "HC0", "HC1", "HC2", "HC3", "cluster", "linearized")
+FULL_LEVERAGE = 1e-10  # 1 - h below this is rounding: the row is fitted exactly whatever its response
+
+Result = tuple[Float[Tensor, "p p"] | None, str | None]
+
+
+def covariance(
+    kind: str,
+    *,
+    unscaled: Float[Tensor, "p p"] | None,
+    statistics: Statistics,
+    rows: Readable | None,
+    family: Family,
+    theta: Float[Tensor, "p"],
+    weights_kind: str = "precision",
+    clusters: Int[Tensor, "n"] | None = None,
+) -> Result:
+    """The covariance matrix of the coefficients, or the reason why there is none.
+
+    Parameters
+    ----------
+    kind : {"model", "HC0", "HC1", "HC2", "HC3", "cluster", "linearized"}
+    unscaled : Tensor, (p, p), optional
+        Inverse curvature; zero rows and columns where a coefficient is aliased.
+    statistics : Statistics
+    rows : Readable, optional
+        Needed by all kinds but "model", which read the rows once more.
+    family : Family
+    theta : Tensor, (p,)
+    weights_kind : {"precision", "frequency", "sampling"}
+    clusters : Tensor of int64, (n,), optional
+        The cluster of each row in the order of reading, any codes.
+
+    Returns
+    -------
+    Tensor (p, p) or None
+        Symmetric, NaN in the rows and columns of aliased coefficients.
+    str or None
+        Why there is none, a sentence without its full stop.
+
+    Raises
+    ------
+    OptionError
+        An unknown kind, or "cluster" without clusters.
+    """
+    check_kind(kind)
+    check_weights_kind(weights_kind)
+    reason = _absent(kind, unscaled, statistics, rows, weights_kind, clusters)
+    if reason is not None:
+        return None, reason
+    assert unscaled is not None
+    if kind == "model":
+        return _finished(statistics.dispersion * unscaled, unscaled)
+    assert rows is not None
+    passes = readings(rows, family, theta, weights_kind)
+    if kind == "cluster":
+        assert clusters is not None
+        result, reason = _clustered(passes, family, unscaled, statistics, clusters)
+    else:
+        result, reason = _by_row(passes, family, unscaled, statistics, kind)
+    return (None, reason) if result is None else _finished(result, unscaled)
+
+
+def check_kind(kind: str) -> None:
+    """Refuse a word that is none of the kinds."""
+    if kind not in KINDS:
+        raise OptionError(f"covariance is {kind!r}", advice=f"It is one of {', '.join(map(repr, KINDS))}.")
+
+
+def default_kind(weights_kind: str, *, clustered: bool = False) -> str:
+    """The kind that the weights imply where the user names none."""
+    return "cluster" if clustered else "linearized" if weights_kind == "sampling" else "model"
+
+
+def degrees_of_freedom(kind: str, family: Family, statistics: Statistics, groups: int | None = None) -> float | None:
+    """Degrees of freedom of the t distribution; None for the normal one.
+
+    A dispersion that is estimated calls for t with df_residual, whatever the covariance (R's lmtest::coeftest; the
+    GLM of statsmodels takes the normal); clusters leave G - 1 of them (Stata, statsmodels). A fixed dispersion calls
+    for the normal distribution, except for sampling weights, where R's survey package takes t with df_residual for
+    every family.
+    """
+    if kind == "linearized":
+        return statistics.df_residual
+    if family.fixed_dispersion is not None:
+        return None
+    return float(groups - 1) if kind == "cluster" and groups is not None else statistics.df_residual
+
+
+def count_clusters(rows: Readable, clusters: Int[Tensor, "n"]) -> int:
+    """How many clusters have a row of positive weight."""
+    kept, before = [], 0
+    for block in rows.blocks():
+        codes = clusters[before : before + block.matrix.shape[0]]
+        before += codes.shape[0]
+        weight = block.loss_weight
+        kept.append((codes if weight is None else codes[weight.to(codes.device) > 0]).unique())
+    return int(torch.cat(kept).unique().numel())
+
+
+def row_influence(r: Reading, family: Family, unscaled: Tensor) -> tuple[Tensor, Tensor]:
+    """z_i = s_i loss'_i U x_i as rows (n, p), and the leverages h_i = s_i E[loss''_i] x_i' U x_i."""
+    slope, curvature = family.gradient(r.y, r.eta), family.fisher(r.y, r.eta)
+    x = r.matrix.dense()
+    ux = x @ unscaled.to(x.device)
+    leverage = r.scale * curvature * (ux * x).sum(1)
+    return ux.mul_((r.scale * slope)[:, None]), leverage
+
+
+def _absent(
+    kind: str,
+    unscaled: Tensor | None,
+    statistics: Statistics,
+    rows: Readable | None,
+    weights_kind: str,
+    clusters: Tensor | None,
+) -> str | None:
+    """Why there can be no covariance of this kind."""
+    if unscaled is None:
+        return "the curvature at the coefficients has no inverse"
+    if kind == "model":
+        return _no_model(statistics, weights_kind)
+    if rows is None:
+        return f"covariance {kind!r} needs the rows of the fit, which a loaded model does not hold"
+    if statistics.df_residual <= 0:
+        return (
+            f"no residual degrees of freedom ({statistics.n:g} rows for as many coefficients): "
+            "a robust covariance is made of residuals, and all of them are zero"
+        )
+    if kind == "cluster" and clusters is None:
+        raise OptionError("covariance is 'cluster' without clusters", advice="Name a column: cluster='school'.")
+    return None
+
+
+def _no_model(statistics: Statistics, weights_kind: str) -> str | None:
+    if weights_kind == "sampling":
+        return (
+            "sampling weights say how rows were drawn, not how they vary, so the model's covariance does not hold; "
+            "'linearized', 'HC0' to 'HC3' and 'cluster' do"
+        )
+    return statistics.reasons.get("dispersion")
+
+
+def _by_row(passes: Iterator[Reading], family: Family, unscaled: Tensor, statistics: Statistics, kind: str) -> Result:
+    """HC0 to HC3 and linearized."""
+    total = torch.zeros_like(unscaled)
+    for r in passes:
+        z, leverage = row_influence(r, family, unscaled)
+        left = 1 - leverage
+        if kind in ("HC2", "HC3") and bool((left <= FULL_LEVERAGE).any()):
+            row = int(r.number[left.argmin()]) + 1
+            return None, f"row {row} has leverage 1 (it is fitted exactly), and {kind} divides by 1 - leverage"
+        power = {"HC2": 1.0, "HC3": 2.0}.get(kind, 0.0)
+        total += (z.T @ (z * (r.repeat * left**-power)[:, None])).to(total.device)
+    n = statistics.n
+    factor = {"HC1": n / statistics.df_residual, "linearized": n / (n - 1)}.get(kind, 1.0)
+    return factor * total, None
+
+
+def _clustered(
+    passes: Iterator[Reading], family: Family, unscaled: Tensor, statistics: Statistics, clusters: Tensor
+) -> Result:
+    """Sums of the rows' influences by cluster, (G, p), then their products."""
+    levels, codes = clusters.to(unscaled.device).unique(return_inverse=True)
+    sums = unscaled.new_zeros(levels.numel(), unscaled.shape[0])
+    seen = torch.zeros_like(levels, dtype=torch.bool)
+    for r in passes:
+        z, _ = row_influence(r, family, unscaled)
+        place = codes[r.index.to(codes.device)]
+        sums.index_add_(0, place, (z * r.repeat[:, None]).to(sums.device))
+        seen[place] = True
+    groups = int(seen.sum())
+    if groups < 2:
+        return None, f"a cluster-robust covariance needs two clusters or more, and there is {groups}"
+    n, df = statistics.n, statistics.df_residual
+    return groups / (groups - 1) * (n - 1) / df * (sums.T @ sums), None
+
+
+def _finished(result: Tensor, unscaled: Tensor) -> Result:
+    """Exactly symmetric, NaN where aliased; refused where a number left the range of float64."""
+    result = (result + result.T) / 2
+    if not bool(torch.isfinite(result).all()):
+        return None, "the columns differ so much in size that a covariance leaves the range of float64; rescale them"
+    aliased = ~unscaled.ne(0).any(1)
+    result[aliased, :] = torch.nan
+    result[:, aliased] = torch.nan
+    return result, None

@@ -1,0 +1,262 @@
+"""Predictions for new rows, with intervals, read in batches.
+
+For a row x with offset o, eta = x' theta + o and mu = h(eta). With C the covariance of the coefficients and q the
+quantile of the fit's t or normal distribution,
+
+    standard error of eta     se = sqrt(x' C x);  of mu, |h'(eta)| se (delta method)
+    interval for the mean     h(eta ± q se): its ends are transformed, so that they stay inside the range of the mean
+    interval for a new value  mu ± q sqrt(x' C x + dispersion / w)          least squares only
+
+The last one rests on normal errors around the line. For other families the spread of a new value depends on its
+distribution and on the uncertainty of the mean together, and no formula of this kind covers it: it is refused rather
+than approximated.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from thalweg.data.block import Block
+from thalweg.data.rows import block_rows
+from thalweg.data.source import Source
+from thalweg.errors import CollinearityWarning, ExtrapolationWarning, NotAvailableError, OptionError
+from thalweg.inference.distributions import check_level, quantile
+from thalweg.inference.statistics import is_least_squares
+from thalweg.objective import linear_predictor
+
+if TYPE_CHECKING:
+    from thalweg.result import Fit
+
+KINDS = ("mean", "link")
+INTERVALS = ("mean", "prediction")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predictions of new rows.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray, (n,)
+        "prediction"; with an interval also "lower", "upper" and "standard_error" (of the mean, or of eta for kind
+        "link"; never of a new value).
+    interval_kind : {"mean", "prediction"} or None
+        What the interval is for.
+    level : float or None
+    outside : dict of str to int
+        For each column, how many rows lie outside the range of the training data; empty where none does.
+    """
+
+    columns: dict[str, np.ndarray]
+    interval_kind: str | None = None
+    level: float | None = None
+    outside: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compute for each row; `of` checks the options against the fit."""
+
+    kind: str
+    interval_kind: str | None
+    level: float | None
+
+    @classmethod
+    def of(cls, fit: Fit, interval: str | float | None, level: float | None, kind: str) -> Request:
+        """Read the options of `predict`.
+
+        Raises
+        ------
+        OptionError, NotAvailableError
+            As `predict`.
+        """
+        if kind not in KINDS:
+            raise OptionError(f"kind is {kind!r}", advice="It is 'mean' (mu) or 'link' (eta).")
+        if interval is None:
+            if level is not None:
+                raise OptionError("a level without an interval", advice="Say interval='mean' or 'prediction' too.")
+            return cls(kind, None, None)
+        interval_kind, level = _interval(fit, interval, level, kind)
+        check_level(level)
+        _check_possible(fit, interval_kind, kind)
+        return cls(kind, interval_kind, level)
+
+
+def predict(
+    fit: Fit,
+    data: Any,
+    interval: str | float | None = None,
+    level: float | None = None,
+    kind: str = "mean",
+    *,
+    unseen: str = "error",
+) -> Prediction:
+    """Predict rows of a table, of any kind that `fit` reads; the response may be absent from it.
+
+    Parameters
+    ----------
+    fit : Fit
+    data : anything `thalweg.data.sources.open_source` opens
+    interval : {None, "mean", "prediction"} or float in (0, 1)
+        A number is the level: of an interval for a new value where the model is least squares, else for the mean.
+    level : float, optional
+        With "mean" or "prediction"; the fit's own level where it is None.
+    kind : {"mean", "link"}
+        mu, or eta with its offset.
+    unseen : {"error", "missing", "reference"}
+        What an unseen category does: raise, give NaN, or count as the reference level.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    OptionError
+        Options that do not exist, or a prediction interval for a family other than the gaussian with the identity link.
+    NotAvailableError
+        An interval where the fit has no covariance; the text says why.
+    UnseenLevelError, ColumnError, MissingValueError
+        Rows that the model cannot read.
+
+    Warns
+    -----
+    ExtrapolationWarning
+        Rows outside the range of the training data, with their number for each column.
+    CollinearityWarning
+        The fit has aliased columns, so that its predictions hold only where their relations do.
+    """
+    from thalweg.data.sources import open_source
+
+    request = Request.of(fit, interval, level, kind)
+    outside: Counter[str] = Counter()
+    parts = list(batches(fit, open_source(data), request, outside, unseen=unseen))
+    columns = (
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else _nothing(request)
+    )
+    warn(fit, outside, len(columns["prediction"]))
+    return Prediction(columns, request.interval_kind, request.level, dict(outside))
+
+
+def batches(
+    fit: Fit, source: Source, request: Request, outside: Counter[str], *, unseen: str = "error"
+) -> Iterator[dict[str, np.ndarray]]:
+    """The columns of `predict`, some rows at a time, for tables that do not fit in memory; counts into `outside`."""
+    rows = block_rows(len(fit.names))
+    solver = _Rows(fit, request)
+    for batch in source.batches(fit.spec.predictor_columns):
+        outside.update({name: count for name, count in fit.spec.outside(batch).items() if count})
+        for first in range(0, batch.rows, rows):
+            block = fit.spec.block(batch[first : first + rows], response=False, unseen=unseen)
+            yield solver.columns(block.double())
+
+
+def warn(fit: Fit, outside: Mapping[str, int], rows: int) -> None:
+    """Say once what makes these predictions less than the model's summary promises."""
+    if outside:
+        listed = ", ".join(f"{count} in {name}" for name, count in sorted(outside.items()))
+        warnings.warn(
+            f"of {rows} rows, outside the range of the training data: {listed}", ExtrapolationWarning, stacklevel=3
+        )
+    if fit.aliased:
+        listed = "; ".join(f"{name} {relation}" for name, relation in fit.aliased.items())
+        warnings.warn(
+            f"predictions hold for rows that obey what the training data obeyed: {listed}",
+            CollinearityWarning,
+            stacklevel=3,
+        )
+
+
+def _interval(fit: Fit, interval: str | float, level: float | None, kind: str) -> tuple[str, float]:
+    """Kind and level of the interval that was asked for."""
+    if isinstance(interval, str):
+        if interval not in INTERVALS:
+            raise OptionError(f"interval is {interval!r}", advice="It is 'mean', 'prediction' or a level as 0.95.")
+        return interval, fit.level if level is None else level
+    if level is not None and level != interval:
+        raise OptionError(f"interval={interval} and level={level} are two levels", advice="Give one of them.")
+    return "prediction" if is_least_squares(fit.family) and kind == "mean" else "mean", interval
+
+
+def _check_possible(fit: Fit, interval_kind: str, kind: str) -> None:
+    if interval_kind == "prediction" and not is_least_squares(fit.family):
+        raise OptionError(
+            f"a prediction interval for the {fit.family.name} family with the {fit.family.link.name} link",
+            advice="Only least squares has one; interval='mean' gives that of the mean.",
+        )
+    if interval_kind == "prediction" and kind == "link":
+        raise OptionError("a prediction interval for kind 'link'", advice="A new value has no eta: use kind 'mean'.")
+    if fit.separation is not None:
+        raise NotAvailableError(f"the predictions have no interval: {fit.separation.sentence}")
+    if fit.covariance is None:
+        raise NotAvailableError(f"the predictions have no interval: {fit.covariance_reason or 'no covariance'}")
+    if interval_kind == "prediction" and math.isnan(fit.statistics.dispersion):
+        raise NotAvailableError(f"a new value has no interval: {fit.statistics.reasons.get('dispersion')}")
+
+
+def _nothing(request: Request) -> dict[str, np.ndarray]:
+    names = ["prediction"] if request.interval_kind is None else ["prediction", "lower", "upper", "standard_error"]
+    return {name: np.empty(0) for name in names}
+
+
+class _Rows:
+    """The formulas of this module, for one block after the other."""
+
+    def __init__(self, fit: Fit, request: Request) -> None:
+        self.fit, self.request = fit, request
+        if request.level is not None:
+            self.q = quantile(request.level, fit.df)
+            # An aliased coefficient is 0 and known: it adds nothing to the variance.
+            covariance = fit.covariance
+            assert covariance is not None
+            estimated = torch.tensor([name not in fit.aliased for name in fit.names], device=covariance.device)
+            self.covariance = covariance.where(estimated[:, None] & estimated, 0.0)
+
+    def columns(self, block: Block) -> dict[str, np.ndarray]:
+        eta = linear_predictor(block, self.fit.theta)
+        prediction = self._back(eta)
+        if self.request.interval_kind is None:
+            return {"prediction": prediction.numpy(force=True)}
+        error = self._error(block)
+        if self.request.interval_kind == "prediction":
+            half = self.q * (error.square() + self._spread(block)).sqrt()
+        else:
+            half = self.q * error
+        lower, upper = self._ends(eta, half)
+        if self.request.kind == "mean":
+            error = self.fit.family.link.derivative(eta).abs() * error
+        columns = {"prediction": prediction, "lower": lower, "upper": upper, "standard_error": error}
+        return {name: column.numpy(force=True) for name, column in columns.items()}
+
+    def _error(self, block: Block) -> Float[Tensor, "n"]:
+        """sqrt(x' C x)."""
+        x = block.matrix.dense()
+        return ((x @ self.covariance) * x).sum(1).clamp_min(0.0).sqrt()
+
+    def _spread(self, block: Block) -> Tensor | float:
+        """Variance of a new value around its mean."""
+        dispersion = self.fit.statistics.dispersion
+        return dispersion if block.weight is None else dispersion / block.weight
+
+    def _back(self, eta: Tensor) -> Tensor:
+        return eta if self.request.kind == "link" else self.fit.family.mean(eta)
+
+    def _ends(self, eta: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
+        """The interval's ends, in order (a link may decrease); NaN where eta ± half leaves the domain of the link."""
+        low, high = self._end(eta - half), self._end(eta + half)
+        return torch.minimum(low, high), torch.maximum(low, high)
+
+    def _end(self, eta: Tensor) -> Tensor:
+        end = self._back(eta)
+        inside = None if self.request.kind == "link" else self.fit.family.inside(eta)
+        return end if inside is None else end.where(inside, torch.nan)

@@ -1,0 +1,365 @@
+"""The numbers that describe a fit as a whole, each with a reason where there is none.
+
+With r_i how many rows a row counts as and s_i the precision of each times its binomial trials
+(`thalweg.inference.reading`):
+
+    n = sum_i r_i                      df_residual = n - rank
+    RSS = sum_i r_i s_i (y_i - mu_i)^2           Pearson's chi2 = sum_i r_i s_i (y_i - mu_i)^2 / V(mu_i)
+    deviance = sum_i r_i s_i d(y_i, mu_i)        dispersion = fixed by the family, else chi2 / df_residual
+
+Conventions where books and programs differ:
+
+- *Log-likelihood*: the gaussian one is taken at its own maximum-likelihood variance RSS / n (R, statsmodels); for
+  gamma, inverse Gaussian and Tweedie at the Pearson dispersion (statsmodels). Precision weights divide the dispersion.
+- *AIC* = -2 logL + 2 rank, *BIC* = -2 logL + log(n) rank: the dispersion is not counted as a parameter, as in
+  statsmodels. R counts it where it is estimated: its AIC is larger by 2, its BIC by log(n).
+- *Null model*: intercept and offset, also for a model without an intercept (statsmodels; R then takes mu = h(offset)).
+- *R2* = 1 - RSS / TSS of least squares: TSS is that of y - offset, centred where the model has an intercept and not
+  where it has none (R, statsmodels). R2 of the deviance = 1 - deviance / null deviance, for every family.
+- *Sampling weights*: w_i are scaled to mean 1 in the dispersion (as Stata's regress does for pweights), so that it does
+  not depend on their unit; a weighted pseudo-likelihood is no likelihood, so logL, AIC and BIC are absent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from thalweg.data.rows import Readable
+from thalweg.inference.distributions import upper
+from thalweg.inference.moments import Moments
+from thalweg.inference.null_model import null_intercept
+from thalweg.inference.reading import Reading, readings
+from thalweg.losses.base import Family
+
+if TYPE_CHECKING:
+    from thalweg.data.spec import Spec
+
+NAN = math.nan
+EPSILON = 2.0**-53
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A fit in numbers; one that does not exist is NaN and `reasons` says why, by its name.
+
+    Attributes
+    ----------
+    n : float
+        Rows of positive weight; with frequency weights their sum.
+    n_dropped : int
+        Rows left out for missing values.
+    weight_sum : float
+        Sum of the user's weights.
+    df_model : float
+        Rank of the design, less one for an intercept.
+    df_residual : float
+        n - rank.
+    dispersion : float
+        phi in Var(y_i) = phi V(mu_i) / w_i; sigma^2 of least squares.
+    dispersion_method : {"fixed", "pearson", "residual variance"}
+    sigma : float
+        Square root of the dispersion.
+    rss, tss : float
+        Residual and total sum of squares; tss is that of least squares only.
+    deviance, null_deviance, pearson_chi2 : float
+        Unscaled: the dispersion is not divided out.
+    log_likelihood, null_log_likelihood, aic, bic : float
+        See the module for the conventions.
+    r2, r2_adjusted, f_statistic, f_pvalue : float
+        Of least squares.
+    r2_mcfadden : float
+        1 - logL / null logL, for discrete responses (fixed dispersion).
+    r2_deviance : float
+    reasons : dict of str to str
+    """
+
+    n: float
+    n_dropped: int
+    weight_sum: float
+    df_model: float
+    df_residual: float
+    dispersion: float
+    dispersion_method: str
+    sigma: float
+    rss: float
+    tss: float
+    deviance: float
+    null_deviance: float
+    pearson_chi2: float
+    log_likelihood: float
+    null_log_likelihood: float
+    aic: float
+    bic: float
+    r2: float
+    r2_adjusted: float
+    r2_mcfadden: float
+    r2_deviance: float
+    f_statistic: float
+    f_pvalue: float
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def compute(
+    rows: Readable,
+    family: Family,
+    theta: Float[Tensor, "p"],
+    spec: Spec,
+    *,
+    weights_kind: str = "precision",
+    rank: int,
+    rss: float | None = None,
+) -> Statistics:
+    """All statistics of a fit: one pass over the rows for least squares, two otherwise (more with an offset).
+
+    Parameters
+    ----------
+    rows : Readable
+    family : Family
+    theta : Tensor, (p,), float64
+        The coefficients, 0 where aliased.
+    spec : Spec
+        Read for `has_intercept` and `dropped`.
+    weights_kind : {"precision", "frequency", "sampling"}
+    rank : int
+        Coefficients that are not aliased.
+    rss : float, optional
+        The weighted residual sum of squares of least squares where the solver has it in doubled precision: the plain
+        float64 sum loses digits where the columns are large and the residuals small.
+    """
+    sums = _first_pass(rows, family, theta, weights_kind)
+    if rss is not None and is_least_squares(family):
+        sums = replace(sums, rss=rss, chi2=rss, deviance=rss)
+    known = _Known(sums, family, weights_kind, rank, bool(spec.has_intercept))
+    likelihoods = _likelihoods(rows, family, theta, known)
+    values: dict[str, float] = {**_sizes(known), **likelihoods, **_criteria(known, likelihoods), **_r_squared(known)}
+    values |= {
+        "r2_mcfadden": _mcfadden(likelihoods),
+        "r2_deviance": _share(sums.deviance, likelihoods["null_deviance"]),
+    }
+    reasons = {name: _reason(name, known) for name, value in values.items() if math.isnan(value)}
+    method = "fixed" if known.fixed else "residual variance" if is_least_squares(family) else "pearson"
+    return Statistics(n_dropped=spec.dropped, dispersion_method=method, reasons=reasons, **values)
+
+
+def is_least_squares(family: Family) -> bool:
+    """Whether the family is the gaussian one with the identity link, whose theory is exact."""
+    return family.name == "gaussian" and family.link.name == "identity"
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What the first pass adds up."""
+
+    n: float = 0.0
+    user_weight: float = 0.0
+    rss: float = 0.0
+    chi2: float = 0.0
+    deviance: float = 0.0
+    response: Moments = field(default_factory=Moments)
+    offset: Moments = field(default_factory=Moments)
+    net: Moments = field(default_factory=Moments)  # y - offset
+    log_weights: float = 0.0  # sum r_i log(s_i), of the gaussian log-likelihood
+
+    @property
+    def has_offset(self) -> bool:
+        return self.offset.mean != 0.0 or self.offset.squares != 0.0
+
+
+def _first_pass(rows: Readable, family: Family, theta: Tensor, weights_kind: str) -> _Sums:
+    total = _Sums()
+    for r in readings(rows, family, theta, weights_kind):
+        weight, error = r.weight, (r.y - r.mu).square()
+        total = _Sums(
+            total.n + float(r.repeat.sum()),
+            total.user_weight + float(r.user_weight.sum()),
+            total.rss + float((weight * error).sum()),
+            total.chi2 + float((weight * error / family.variance(r.mu)).sum()),
+            total.deviance + float((weight * family.unit_deviance(r.y, r.mu)).sum()),
+            total.response.merge(r.y, weight),
+            total.offset.merge(r.offset, weight),
+            total.net.merge(r.y - r.offset, weight),
+            total.log_weights + float((r.repeat * r.scale.log()).sum()),
+        )
+    return total
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The first pass's sums with what the fit is."""
+
+    sums: _Sums
+    family: Family
+    weights_kind: str
+    rank: int
+    intercept: bool
+
+    @property
+    def fixed(self) -> bool:
+        return self.family.fixed_dispersion is not None
+
+    @property
+    def df_residual(self) -> float:
+        return self.sums.n - self.rank
+
+    @property
+    def dispersion(self) -> float:
+        if self.family.fixed_dispersion is not None:
+            return self.family.fixed_dispersion
+        if self.df_residual <= 0:
+            return NAN
+        unit = self.sums.n / self.sums.response.weight if self.weights_kind == "sampling" else 1.0
+        return unit * self.sums.chi2 / self.df_residual
+
+    @property
+    def tss(self) -> float:
+        """Total sum of squares of y - offset."""
+        net = self.sums.net
+        if not is_least_squares(self.family):
+            return NAN
+        if not self.intercept:
+            return net.squares + net.weight * net.mean**2
+        rounding = net.weight * (4 * EPSILON * net.mean) ** 2  # what a constant response leaves
+        return net.squares if net.squares > rounding else 0.0
+
+
+def _sizes(known: _Known) -> dict[str, float]:
+    sums, dispersion = known.sums, known.dispersion
+    return {
+        "n": sums.n,
+        "weight_sum": sums.user_weight,
+        "df_model": float(known.rank - known.intercept),
+        "df_residual": known.df_residual,
+        "dispersion": dispersion,
+        "sigma": math.sqrt(dispersion) if dispersion >= 0 else NAN,
+        "rss": sums.rss,
+        "tss": known.tss,
+        "deviance": sums.deviance,
+        "pearson_chi2": sums.chi2,
+    }
+
+
+def _likelihoods(rows: Readable, family: Family, theta: Tensor, known: _Known) -> dict[str, float]:
+    """Null deviance and both log-likelihoods."""
+    sums = known.sums
+    if is_least_squares(family):
+        null_deviance = sums.net.squares
+        both = [_gaussian(known, sums.rss), _gaussian(known, null_deviance)]
+    else:
+        *both, null_deviance = _second_pass(rows, family, theta, known)
+        if family.name == "gaussian":
+            both = [_gaussian(known, sums.rss), _gaussian(known, null_deviance)]
+    if known.weights_kind == "sampling":
+        both = [NAN, NAN]
+    return {"log_likelihood": both[0], "null_log_likelihood": both[1], "null_deviance": null_deviance}
+
+
+def _gaussian(known: _Known, rss: float) -> float:
+    """-n/2 (log(2 pi RSS / n) + 1) + 1/2 sum r_i log s_i, the likelihood at sigma^2 = RSS / n."""
+    n = known.sums.n
+    if not rss > 0 or known.df_residual <= 0:
+        return NAN
+    return -n / 2 * (math.log(2 * math.pi * rss / n) + 1) + known.sums.log_weights / 2
+
+
+def _second_pass(rows: Readable, family: Family, theta: Tensor, known: _Known) -> tuple[float, float, float]:
+    """Log-likelihood, that of the null model at the same dispersion, and the null deviance."""
+    intercept = _null_intercept(rows, family, known)
+    fitted = null = deviance = 0.0
+    for r in readings(rows, family, theta, known.weights_kind):
+        mean = _null_mean(r, family, known, intercept)
+        fitted += _log_likelihood(r, r.mu, family, known.dispersion)
+        null += _log_likelihood(r, mean, family, known.dispersion)
+        deviance += float((r.weight * family.unit_deviance(r.y, mean)).sum())
+    return fitted, null, deviance
+
+
+def _null_intercept(rows: Readable, family: Family, known: _Known) -> float:
+    if not known.sums.has_offset:
+        return NAN  # not needed: the null mean is the weighted mean of the response
+    return null_intercept(rows, family, known.sums.response.mean, known.sums.offset.mean)
+
+
+def _null_mean(r: Reading, family: Family, known: _Known, intercept: float) -> Tensor:
+    if known.sums.has_offset:
+        return family.mean(intercept + r.offset)
+    return torch.full_like(r.mu, known.sums.response.mean)
+
+
+def _log_likelihood(r: Reading, mean: Tensor, family: Family, dispersion: float) -> float:
+    if math.isnan(dispersion):
+        return NAN
+    each = family.log_likelihood(r.y, mean, dispersion, r.precision, r.trials)
+    return float((r.repeat * each).sum())
+
+
+def _criteria(known: _Known, likelihoods: dict[str, float]) -> dict[str, float]:
+    fitted = likelihoods["log_likelihood"]
+    return {"aic": -2 * fitted + 2 * known.rank, "bic": -2 * fitted + math.log(known.sums.n) * known.rank}
+
+
+def _r_squared(known: _Known) -> dict[str, float]:
+    """R2, adjusted R2 and the overall F test of least squares."""
+    r2 = _share(known.sums.rss, known.tss)
+    degrees = known.rank - known.intercept
+    exists = known.df_residual > 0
+    adjusted = 1 - (1 - r2) * (known.sums.n - known.intercept) / known.df_residual if exists else NAN
+    f = NAN
+    if exists and degrees > 0 and known.weights_kind != "sampling" and not math.isnan(r2):
+        explained = (known.tss - known.sums.rss) / degrees
+        f = explained / (known.sums.rss / known.df_residual) if known.sums.rss > 0 else math.inf
+    return {
+        "r2": r2,
+        "r2_adjusted": adjusted,
+        "f_statistic": f,
+        "f_pvalue": upper(max(f, 0.0), degrees, known.df_residual) if not math.isnan(f) else NAN,
+    }
+
+
+def _mcfadden(likelihoods: dict[str, float]) -> float:
+    return _share(likelihoods["log_likelihood"], likelihoods["null_log_likelihood"])
+
+
+def _share(part: float, whole: float) -> float:
+    """1 - part / whole; NaN where there is no whole."""
+    return 1 - part / whole if whole != 0 else NAN
+
+
+def _reasons_in_order(name: str, known: _Known) -> Iterator[tuple[bool, str]]:
+    """What can be behind an absent number, the first that holds being the one to tell."""
+    squares = is_least_squares(known.family)
+    likelihood = {"log_likelihood", "null_log_likelihood", "aic", "bic", "r2_mcfadden"}
+    least = {"tss", "r2", "r2_adjusted", "f_statistic", "f_pvalue"}
+    degrees = f"no residual degrees of freedom: {known.sums.n:g} rows, {known.rank} coefficients"
+    yield name in least and not squares, "only least squares has it: see r2_deviance"
+    yield (
+        name == "r2_mcfadden" and not known.fixed,
+        "it is for discrete responses: a density has no fixed scale; see r2_deviance",
+    )
+    yield (
+        name in likelihood and known.weights_kind == "sampling",
+        "sampling weights make a pseudo-likelihood, which is no likelihood",
+    )
+    yield (
+        name in {"f_statistic", "f_pvalue"} and known.weights_kind == "sampling",
+        "with sampling weights a Wald test with the robust covariance takes its place",
+    )
+    yield name in {"f_statistic", "f_pvalue"} and known.rank <= known.intercept, "no coefficient besides the intercept"
+    needs_degrees = {"dispersion", "sigma", "r2_adjusted", "f_statistic", "f_pvalue"} | likelihood
+    perfect = known.sums.rss == 0 and known.family.name == "gaussian"
+    yield name in likelihood and perfect, "the residuals are exactly zero: the likelihood has no bound"
+    yield name in needs_degrees and known.df_residual <= 0, degrees
+    yield name.startswith(("r2", "f_", "null")), "the response is constant"
+
+
+def _reason(name: str, known: _Known) -> str:
+    for holds, sentence in _reasons_in_order(name, known):
+        if holds:
+            return sentence
+    return "not finite at these coefficients"

@@ -1,0 +1,230 @@
+"""What a summary says, before anything decides how it looks: text, terminal and notebook show the same content."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from thalweg.inference.coefficients import Row, coefficient_table
+from thalweg.show.numbers import ABSENT, p_text, significant, with_error
+
+if TYPE_CHECKING:
+    from thalweg.result import Fit
+    from thalweg.solvers.base import Solution
+
+
+@dataclass(frozen=True)
+class Content:
+    """A summary as plain strings.
+
+    Attributes
+    ----------
+    title : str
+        One line.
+    header : tuple of (label, text)
+        What was fitted to what, and how.
+    columns : tuple of str
+        Headings of the coefficient table.
+    coefficients : tuple of rows of str
+        As many cells as `columns`; numbers are not padded.
+    statistics : tuple of (label, text)
+        Figures of the whole fit; those that do not apply are left out.
+    notes : tuple of str
+        Whole sentences: why a number is absent, what to be careful about.
+    """
+
+    title: str
+    header: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+    coefficients: tuple[tuple[str, ...], ...]
+    statistics: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def content(fit: Fit, *, level: float | None = None, digits: int = 4) -> Content:
+    """The content of a fit's summary.
+
+    Parameters
+    ----------
+    fit : Fit
+    level : float, optional
+        Of the confidence intervals; the fit's own by default.
+    digits : int
+        Significant digits of a standard error; an estimate is shown to the same decimal.
+    """
+    level = fit.level if level is None else level
+    rows = coefficient_table(fit, level)
+    return Content(
+        title=title(fit),
+        header=tuple(_header(fit)),
+        columns=_columns(fit, level),
+        coefficients=tuple(_cells(row, digits) for row in rows),
+        statistics=tuple(_statistics(fit)),
+        notes=tuple(dict.fromkeys(_notes(fit, rows))),
+    )
+
+
+def title(fit: Fit) -> str:
+    """What kind of model this is, in the words of a textbook."""
+    family, link = fit.family.name.replace("_", " "), fit.family.link.name
+    named = {("gaussian", "identity"): "Linear regression", ("binomial", "logit"): "Logistic regression"}
+    return named.get((family, link), f"Generalized linear model, {family} family, {link.replace('_', ' ')} link")
+
+
+def count(n: int, noun: str) -> str:
+    """'1 row', '1,000 rows'."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+# ------------------------------------------------------------------------------------------------------- header
+
+
+def _header(fit: Fit) -> Iterator[tuple[str, str]]:
+    yield "formula", fit.spec.formula
+    yield "family", _family_text(fit)
+    if fit.rows is not None:
+        yield "data", fit.rows.source.description
+    dropped = f", {fit.spec.dropped:,} left out for missing values" if fit.spec.dropped else ""
+    yield "rows", f"{fit.spec.rows:,} used{dropped}"
+    levels = fit.spec.response.levels if fit.spec.response is not None else None
+    if levels and len(levels) == 2:
+        yield "modelled", f"the probability of {fit.spec.response.name} = {levels[1]} (against {levels[0]})"
+    if fit.solution is not None:
+        yield "solver", _solver_text(fit.solution)
+    yield "errors", _covariance_text(fit)
+
+
+def _family_text(fit: Fit) -> str:
+    settings = {**fit.family.parameters(), **fit.family.link.parameters()}
+    inside = ", ".join(f"{name} = {value:.6g}" for name, value in settings.items())
+    link = fit.family.link.name.replace("_", " ")
+    return f"{fit.family.name.replace('_', ' ')}, {link} link" + (f" ({inside})" if inside else "")
+
+
+def _solver_text(solution: Solution) -> str:
+    return f"{solution.status.value} ({count(solution.steps, 'step')}, {_passes(solution.passes)} over the rows)"
+
+
+def _passes(n: int) -> str:
+    return "1 pass" if n == 1 else f"{n:,} passes"
+
+
+def _covariance_text(fit: Fit) -> str:
+    kind = fit.covariance_kind
+    named = {"model": "from the model", "cluster": f"robust, clustered by {fit.options.get('cluster') or 'group'}"}
+    word = named.get(kind, f"robust ({kind})")
+    reference = f"t with {fit.df:g} degrees of freedom" if fit.df is not None else "normal (z)"
+    return f"{word}; {reference}"
+
+
+# ------------------------------------------------------------------------------------------------- coefficients
+
+
+def _columns(fit: Fit, level: float) -> tuple[str, ...]:
+    statistic = "z" if fit.df is None else "t"
+    return ("", "estimate", "std error", statistic, "p", f"low {100 * level:g}%", f"high {100 * level:g}%")
+
+
+def _cells(row: Row, digits: int) -> tuple[str, ...]:
+    estimate, error, low, high = with_error(row.estimate, row.std_error, row.low, row.high, digits=digits)
+    return row.name, estimate, error, _ratio(row.statistic), p_text(row.p_value), low, high
+
+
+def _ratio(value: float) -> str:
+    """A t or z to three decimals; more is not read, and large ones need fewer."""
+    if not math.isfinite(value):
+        return significant(value)
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
+# --------------------------------------------------------------------------------------------------- statistics
+
+_GAUSSIAN = (
+    ("R²", "r2"),
+    ("adjusted R²", "r2_adjusted"),
+    ("sigma", "sigma"),
+    ("F", "f_statistic"),
+    ("residual sum of squares", "rss"),
+)
+_GENERAL = (
+    ("deviance", "deviance"),
+    ("null deviance", "null_deviance"),
+    ("deviance R²", "r2_deviance"),
+    ("Pearson chi²", "pearson_chi2"),
+    ("dispersion", "dispersion"),
+)
+_BOTH = (("log-likelihood", "log_likelihood"), ("AIC", "aic"), ("BIC", "bic"))
+
+
+def _statistics(fit: Fit) -> Iterator[tuple[str, str]]:
+    plain = fit.family.name == "gaussian" and fit.family.link.name == "identity"
+    for label, name in (_GAUSSIAN if plain else _GENERAL) + _BOTH:
+        yield label, _figure(fit, name)
+    if not plain and fit.family.name == "binomial":
+        yield "McFadden R²", _figure(fit, "r2_mcfadden")
+    yield "residual df", f"{fit.statistics.df_residual:g}"
+
+
+def _figure(fit: Fit, name: str) -> str:
+    value = getattr(fit.statistics, name)
+    if name == "f_statistic" and not math.isnan(value):
+        p = p_text(fit.statistics.f_pvalue)
+        return f"{value:.5g}, p {p if p.startswith('<') else '= ' + p}"
+    if name == "dispersion":
+        return f"{value:.5g} ({fit.statistics.dispersion_method})"
+    decimals = 2 if name in ("log_likelihood", "aic", "bic") and 1 <= abs(value) < 1e7 else None
+    return significant(value) if decimals is None else f"{value:.{decimals}f}"
+
+
+# -------------------------------------------------------------------------------------------------------- notes
+
+
+def _notes(fit: Fit, rows: list[Row]) -> Iterator[str]:
+    if fit.solution is not None and fit.solution.advice:
+        yield _sentence(fit.solution.advice)
+    if fit.separation is not None:
+        yield _sentence(fit.separation.sentence)
+    for name, reason in fit.aliased.items():
+        yield _sentence(f"{name} has no coefficient of its own: {reason}")
+    if fit.covariance_reason:
+        yield _sentence(fit.covariance_reason)
+    yield from _row_notes(fit, rows)
+    for name, reason in fit.statistics.reasons.items():
+        yield _sentence(f"{dict(_LABELS).get(name, name)} is {ABSENT}: {reason}")
+    yield from _weight_notes(fit)
+
+
+def _row_notes(fit: Fit, rows: list[Row]) -> Iterator[str]:
+    """Reasons for absent errors, those that several rows share only once."""
+    by_reason: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note and row.name not in fit.aliased and row.note != fit.covariance_reason:
+            by_reason.setdefault(row.note, []).append(row.name)
+    for reason, names in by_reason.items():
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        yield _sentence(f"{shown}: {reason}")
+
+
+_WEIGHTS = {
+    "frequency": "Weights are frequencies: a weight of 2 counts as two rows, in the errors too.",
+    "precision": "Weights are precisions: the variance of a row is the dispersion divided by its weight.",
+    "sampling": "Weights are sampling weights: the estimates are those of the population that they describe.",
+}
+
+
+def _weight_notes(fit: Fit) -> Iterator[str]:
+    if fit.options.get("weights"):
+        yield _WEIGHTS[fit.options.get("weights_kind", "precision")]
+
+
+_LABELS = [(name, label) for label, name in _GAUSSIAN + _GENERAL + _BOTH] + [
+    ("r2_mcfadden", "McFadden R²"),
+    ("f_pvalue", "p of F"),
+]
+
+
+def _sentence(text: str) -> str:
+    """With its full stop. The first letter is left as it is: a name may stand there."""
+    return text if text.endswith((".", "!", "?")) else text + "."

@@ -1,0 +1,137 @@
+"""The fitted equation: to read (text, LaTeX) and to compute with elsewhere (Python, SQL)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from thalweg.errors import NotAvailableError, OptionError
+from thalweg.show.links import equation_of, mean_in
+from thalweg.show.numbers import significant
+
+if TYPE_CHECKING:
+    from thalweg.result import Fit
+
+DIALECTS = ("text", "latex", "python", "sql")
+KINDS = ("mean", "link")
+
+
+def equation(fit: Fit, dialect: str = "text", *, digits: int = 4, kind: str = "mean", table: str = "data") -> str:
+    """The fitted equation.
+
+    Parameters
+    ----------
+    fit : Fit
+    dialect : {"text", "latex", "python", "sql"}
+        "text" and "latex" are for reading. "python" is the source of a function `predict(row)` of a mapping from column
+        to value that needs nothing but `math`; "sql" is one SELECT. Both carry every digit of the coefficients.
+    digits : int
+        Significant digits of coefficients in "text" and "latex".
+    kind : {"mean", "link"}
+        What "python" and "sql" compute: the mean, or the linear predictor eta.
+    table : str
+        The table that the SELECT reads.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    OptionError
+        Another dialect or kind.
+    NotAvailableError
+        The fit is separated, or the mean cannot be written in SQL (probit: SQL has no normal distribution function).
+
+    Notes
+    -----
+    Coefficients that are aliased are left out: they are zero. Offsets of the formula are part of the equation.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> print(tw.fit("progression ~ bmi + bp", "diabetes").equation())
+    progression = -143.9 + 8.482 bmi + 1.433 bp
+    """
+    if dialect not in DIALECTS:
+        raise OptionError(f"there is no dialect {dialect!r}", advice=f"Use one of {', '.join(DIALECTS)}.")
+    if kind not in KINDS:
+        raise OptionError(f"there is no kind {kind!r} of equation", advice='Use "mean" or "link".')
+    if fit.separation is not None:
+        raise NotAvailableError(
+            "a separated fit has no equation, because some of its coefficients are infinite",
+            advice=f"{fit.separation.sentence} See fit.summary().",
+        )
+    if dialect in ("text", "latex"):
+        return equation_of(fit, dialect, _sum(fit, dialect, digits))
+    eta = _sum(fit, dialect, None)
+    if dialect == "python":
+        return _python(fit, eta, kind)
+    return _sql(fit, eta, kind, table)
+
+
+def _sum(fit: Fit, dialect: str, digits: int | None) -> str:
+    """eta: the coefficients times their columns, and the offset; every digit where `digits` is None."""
+    columns = fit.spec.expressions(dialect)
+    terms = [
+        _term(value, name == "Intercept", column, dialect, digits)
+        for name, value, column in zip(fit.names, fit.theta.tolist(), columns, strict=True)
+        if name not in fit.aliased
+    ]
+    terms += [("+", offset) for offset in _offsets(fit, dialect)]
+    if not terms:
+        return "0"
+    (sign, first), rest = terms[0], terms[1:]
+    return ("-" if sign == "-" else "") + first + "".join(f" {sign} {text}" for sign, text in rest)
+
+
+def _term(value: float, constant: bool, column: str, dialect: str, digits: int | None) -> tuple[str, str]:
+    sign = "-" if value < 0 else "+"
+    size = repr(abs(value)) if digits is None else _readable(abs(value), digits, dialect)
+    if constant:
+        return sign, size
+    times = {"text": " ", "latex": r" \, ", "python": " * ", "sql": " * "}[dialect]
+    return sign, f"{size}{times}{column}"
+
+
+def _readable(value: float, digits: int, dialect: str) -> str:
+    text = significant(value, digits)
+    if dialect == "latex" and "e" in text:
+        mantissa, _, exponent = text.partition("e")
+        return rf"{mantissa} \times 10^{{{int(exponent)}}}"
+    return text
+
+
+def _offsets(fit: Fit, dialect: str) -> list[str]:
+    """What is added to eta without a coefficient."""
+    return list(fit.spec.offset_expressions(dialect))
+
+
+def _python(fit: Fit, eta: str, kind: str) -> str:
+    response = fit.spec.response
+    what = "mean" if kind == "mean" else "linear predictor"
+    of = f" of {response.name}" if response is not None else ""
+    lines = [
+        "import math",
+        "",
+        "",
+        "def predict(row):",
+        f"    {_quoted(f'The {what}{of}, by the formula {fit.spec.formula}; row maps columns to values.')}",
+        f"    eta = {eta}",
+        *(f"    {line}" for line in mean_in("python", fit.family.link, kind)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A docstring of any text: what repr escapes cannot end it."""
+    return repr(text)
+
+
+def _sql(fit: Fit, eta: str, kind: str, table: str) -> str:
+    (mean,) = mean_in("sql", fit.family.link, kind)
+    return f"SELECT {mean.format(eta=eta)} AS prediction FROM {_identifier(table)}"
+
+
+def _identifier(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,86 @@
+"""Pieces of a picture of a fit: the data, a curve with its band, the means of levels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from thalweg.show.numbers import elide
+from thalweg.show.plots.grid import Predictor
+from thalweg.show.plots.style import BAND_ALPHA, LINE, scatter
+from thalweg.show.rowwise import predicted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from thalweg.result import Fit
+    from thalweg.show.plots.sample import Sample
+
+_JITTER = 0.07  # of the height of a 0/1 axis
+_STRIP = 0.18  # of the distance between two levels
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Predictions along a grid, with their interval: NaN where the fit has none."""
+
+    mean: Float[np.ndarray, "n"]
+    low: Float[np.ndarray, "n"]
+    high: Float[np.ndarray, "n"]
+
+
+def curve(fit: Fit, columns: Mapping[str, Any], *, interval: str = "mean", kind: str = "mean") -> Curve:
+    """Predictions at these columns."""
+    from thalweg.data.sources import open_source
+
+    found = predicted(fit, open_source(dict(columns)), interval, kind)
+    return Curve(found["prediction"], found["lower"], found["upper"])
+
+
+def draw_band(axes: Axes, at: Float[np.ndarray, "n"], found: Curve, colour: str, label: str | None = None) -> None:
+    """A curve and its band; only the curve where there is no interval."""
+    if np.isfinite(found.low).any():
+        axes.fill_between(at, found.low, found.high, color=colour, alpha=BAND_ALPHA, linewidth=0, label=label, zorder=2)
+    axes.plot(at, found.mean, color=colour, linewidth=2, zorder=3)
+
+
+def draw_strips(axes: Axes, category: Predictor, levels: np.ndarray, y: Float[np.ndarray, "n"]) -> None:
+    """The data of each level side by side, spread a little."""
+    place = {level: i for i, level in enumerate(category.levels)}
+    at = np.array([place[level] for level in levels], dtype=float)
+    scatter(axes, at + _spread(len(at), _STRIP), y)
+
+
+def draw_means(axes: Axes, category: Predictor, found: Curve) -> None:
+    """The mean of each level and its interval, and the levels' names."""
+    places = np.arange(len(category.levels))
+    error = np.nan_to_num(np.stack([found.mean - found.low, found.high - found.mean])).clip(0)  # rounding
+    axes.errorbar(places, found.mean, error, fmt="o", color=LINE, markersize=6, capsize=5, linewidth=2, zorder=4)
+    names = [elide(str(level), 16) for level in category.levels]
+    crowded = sum(map(len, names)) > 9 * axes.figure.bbox.width / axes.figure.dpi * axes.get_position().width
+    axes.set_xticks(places, names, rotation=35 if crowded else 0, ha="right" if crowded else "center")
+    axes.set_xlim(-0.6, len(places) - 0.4)
+    axes.grid(False, axis="x")
+
+
+def outcome(fit: Fit, shown: Sample) -> Float[np.ndarray, "n"]:
+    """The response as drawn: 0 and 1 are spread inwards a little, so that points do not hide each other."""
+    y = shown.rows.y
+    if not is_binary(fit, shown):
+        return y
+    inwards = np.abs(_spread(len(y), _JITTER))
+    return np.where(y > 0, y - inwards, y + inwards)
+
+
+def is_binary(fit: Fit, shown: Sample) -> bool:
+    """Whether every response is 0 or 1 and means a class."""
+    return fit.family.name == "binomial" and bool(np.isin(shown.rows.y, (0, 1)).all())
+
+
+def _spread(n: int, width: float) -> Float[np.ndarray, "n"]:
+    """The same displacements every time."""
+    return np.random.default_rng(0).uniform(-width, width, n)

@@ -1,0 +1,107 @@
+"""How pictures look: one palette, one size of type, no global state of matplotlib."""
+
+from __future__ import annotations
+
+import io
+import os
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thalweg.errors import OptionError
+from thalweg.show.numbers import elide
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+# Okabe & Ito (2008): told apart with every common kind of colour blindness. The first is for data, the second for fits.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D00", "#000000")
+POINT, LINE, NEUTRAL = PALETTE[0], PALETTE[1], "#5F5F5F"
+BAND_ALPHA, WIDE_BAND_ALPHA = 0.28, 0.12
+DPI = 120
+TITLE_SIZE, LABEL_SIZE, TICK_SIZE, CAPTION_SIZE = 11.5, 10, 9, 8.5
+_FORMATS = ("png", "svg", "pdf", "jpg", "webp")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure in inches, drawn by Agg and known to no window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def dress(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
+    """Title, labels, light grid; no box."""
+    axes.set_title(elide(title, 70), fontsize=TITLE_SIZE, loc="left")
+    axes.set_xlabel(elide(x, 60), fontsize=LABEL_SIZE)
+    axes.set_ylabel(elide(y, 50), fontsize=LABEL_SIZE)
+    axes.tick_params(labelsize=TICK_SIZE)
+    axes.grid(True, color="#E6E6E6", linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def point_size(n: int) -> float:
+    """Area of each of this many points: fewer are larger."""
+    return 26.0 if n <= 200 else 16.0 if n <= 1000 else 8.0
+
+
+def opacity(n: int) -> float:
+    """Of each of this many points: many must not cover each other."""
+    return 0.75 if n <= 200 else 0.45 if n <= 1000 else 0.3
+
+
+def scatter(axes: Axes, x: ArrayLike, y: ArrayLike, *, colour: str = POINT, label: str | None = None) -> None:
+    """Data points, of a size that suits their number."""
+    size, alpha = point_size(np.size(x)), opacity(np.size(x))
+    axes.scatter(x, y, color=colour, linewidths=0, label=label, zorder=2, s=size, alpha=alpha)
+        x, y, color=colour, linewidths=0, label=label, zorder=2, s=point_size(np.size(x)), alpha=opacity(np.size(x))
+    )
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Small print below everything, wrapped to the figure's width."""
+    if text:
+        characters = int(figure.get_figwidth() * 14)
+        figure.supxlabel(
+            "\n".join(textwrap.wrap(text, characters)), fontsize=CAPTION_SIZE, color=NEUTRAL, x=0.01, ha="left"
+        )
+
+
+def headline(figure: Figure, text: str) -> None:
+    """A title over several panels."""
+    characters = int(figure.get_figwidth() * 10)
+    figure.suptitle(elide(text, characters), fontsize=TITLE_SIZE + 1, x=0.01, ha="left")
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a picture, all or nothing; the suffix says the format.
+
+    Raises
+    ------
+    OptionError
+        A suffix that is no format of pictures.
+    OutputError
+        The file cannot be written.
+    """
+    from thalweg.store.atomic import atomic_write
+
+    suffix = Path(os.fsdecode(path)).suffix.lower().lstrip(".")
+    if suffix == "jpeg":
+        suffix = "jpg"
+    if suffix not in _FORMATS:
+        raise OptionError(
+            f"a picture cannot be written as '{Path(os.fsdecode(path)).name}'",
+            advice=f"End its name in one of .{', .'.join(_FORMATS)}.",
+        )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=suffix)
+    atomic_write(path, buffer.getvalue())

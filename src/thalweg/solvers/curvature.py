@@ -1,0 +1,133 @@
+"""The curvature of a step, factored: what turns a gradient into a Newton direction.
+
+A curvature H is scaled to a diagonal near 1 by powers of two (exact), then factored by Cholesky. The pivots of that
+factor are 1 - R_j^2, with R_j the (weighted) multiple correlation of column j with the columns before it. Where one
+falls below `DOUBTFUL`, H has lost too many digits to steer by, or columns are combinations of others; the triangle then
+comes from the weighted rows themselves, by QR block after block, which sees the square root of that pivot.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from thalweg.objective import Objective, linear_predictor
+
+DOUBTFUL = 1e-9  # least pivot of a Cholesky factor that is good enough to steer by
+DEPENDENT = 1e-13  # least pivot, relative, of a QR factor whose column is not a combination of earlier ones
+
+
+@final
+class Curvature:
+    """H = D R'R D on the columns that are kept.
+
+    Parameters
+    ----------
+    curvature : Tensor, (p, p)
+        H, symmetric.
+    kept : Tensor of bool, (p,), optional
+        Columns that are no combination of earlier ones; None: all.
+    """
+
+    def __init__(self, curvature: Float[Tensor, "p p"], kept: Bool[Tensor, "p"] | None = None) -> None:
+        self.kept = torch.ones(curvature.shape[0], dtype=torch.bool) if kept is None else kept
+        h = curvature.detach().cpu() if bool(self.kept.all()) else curvature.cpu()[self.kept][:, self.kept]
+        diagonal = h.diagonal()
+        self.scale = _power_of_two(diagonal)
+        lower, info = torch.linalg.cholesky_ex(self.scale[:, None] * h * self.scale)
+        self.definite = bool(info == 0) and bool((diagonal > 0).all()) and bool(torch.isfinite(lower).all())
+        self.lower = lower
+        self.pivot = float(lower.diagonal().square().min()) if self.definite and len(diagonal) else 1.0
+        self.reliable = self.definite and self.pivot > DOUBTFUL
+
+    @classmethod
+    def from_rows(
+        cls, objective: Objective, theta: Float[Tensor, "p"], kept: Bool[Tensor, "p"] | None = None
+    ) -> Curvature:
+        """From the rows at theta, with the expected curvature as weight: R of sqrt(W) X D."""
+        triangle, scale = weighted_triangle(objective, theta)
+        found = independent(triangle) if kept is None else kept
+        self = cls.__new__(cls)
+        self.kept, self.scale = found, scale[found]
+        r = torch.linalg.qr(triangle[:, found], mode="r").R
+        self.lower = (r * torch.where(r.diagonal() < 0, -1.0, 1.0)[:, None]).T.contiguous()
+        self.pivot = float(self.lower.diagonal().square().min()) if self.lower.numel() else 1.0
+        self.definite = self.reliable = True
+        return self
+
+    def solve(self, gradient: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
+        """H^-1 g; 0 in the columns that are not kept."""
+        g = gradient.cpu()[self.kept]
+        inner = torch.cholesky_solve((self.scale * g)[:, None], self.lower)[:, 0]
+        out = torch.zeros(self.kept.shape[0], dtype=torch.float64)
+        out[self.kept] = self.scale * inner
+        return out.to(gradient.device)
+
+    def times(self, factor: float) -> Curvature:
+        """factor * H."""
+        other = copy(self)
+        other.scale = self.scale / factor**0.5
+        return other
+
+    def quadratic(self, gradient: Float[Tensor, "p"]) -> float:
+        """g' H^-1 g."""
+        half = torch.linalg.solve_triangular(self.lower, (self.scale * gradient.cpu()[self.kept])[:, None], upper=False)
+        return float(half.square().sum())
+
+    def inverse(self) -> Float[Tensor, "p p"]:
+        """H^-1, with zeros in the rows and columns that are not kept."""
+        p = self.kept.shape[0]
+        out = torch.zeros(p, p, dtype=torch.float64)
+        index = self.kept.nonzero()[:, 0]
+        inner = torch.cholesky_inverse(self.lower) * self.scale[:, None] * self.scale
+        out[index[:, None], index] = (inner + inner.T) / 2
+        return out
+
+
+def _power_of_two(diagonal: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
+    """2^k nearest to 1 / sqrt(diagonal); 1 where that is no positive number."""
+    usable = torch.isfinite(diagonal) & (diagonal > 0)
+    return torch.where(usable, torch.exp2(-(torch.log2(diagonal.clamp_min(1e-300)) / 2).round()), 1.0)
+
+
+def weighted_triangle(
+    objective: Objective, theta: Float[Tensor, "p"]
+) -> tuple[Float[Tensor, "k p"], Float[Tensor, "p"]]:
+    """R with R'R = D X'WX D, W the expected curvature at theta, and the scale D; one reading, one block held."""
+    scale: Tensor | None = None
+    triangle: Tensor | None = None
+    for block in objective.blocks():
+        eta = linear_predictor(block, theta)
+        assert block.y is not None
+        weight = objective.loss.fisher(block.y, eta)
+        weight = weight if block.loss_weight is None else weight * block.loss_weight
+        rows = (block.matrix.dense() * weight.sqrt()[:, None]).cpu()
+        if scale is None:
+            scale = _power_of_two(rows.square().sum(0))
+        stacked = rows * scale if triangle is None else torch.cat([triangle, rows * scale])
+        triangle = torch.linalg.qr(stacked, mode="r").R
+    assert triangle is not None
+    assert scale is not None
+    again = _power_of_two(triangle.square().sum(0))
+    return triangle * again, scale * again
+
+
+def independent(triangle: Float[Tensor, "k p"]) -> Bool[Tensor, "p"]:
+    """Columns that are no combination of the columns before them, to rounding."""
+    k, p = triangle.shape
+    norms = triangle.square().sum(0).sqrt()
+    kept = torch.zeros(p, dtype=torch.bool)
+    basis = torch.zeros(k, 0, dtype=torch.float64)
+    for j in range(p):
+        column = triangle[:, j]
+        for _ in range(2):  # twice is enough: Giraud, Langou & Rozloznik (2005), doi:10.1016/j.camwa.2005.08.009
+            column = column - basis @ (basis.T @ column)
+        size = column.square().sum().sqrt()
+        if norms[j] > 0 and size > DEPENDENT * norms[j]:
+            kept[j] = True
+            basis = torch.cat([basis, (column / size)[:, None]], dim=1)
+    return kept

@@ -1,0 +1,61 @@
+"""Where Newton's method starts: inside the domain of the family, near the answer."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from thalweg.errors import DataError
+from thalweg.objective import Objective, working_sums
+from thalweg.solvers.curvature import Curvature
+
+
+def starting_point(objective: Objective) -> Float[Tensor, "p"]:
+    """One scoring step from the family's starting means, drawn towards a constant mean until it is feasible.
+
+    1. theta_1 = (X'WX)^-1 X'Wz from the starting means (`working_sums`).
+    2. theta_0 = the coefficients whose eta is nearest to a constant, g(mean of y): exact with an intercept.
+    3. theta = theta_0 + t (theta_1 - theta_0) with t = 1, 1/2, 1/4, ... until every eta is inside.
+
+    Raises
+    ------
+    DataError
+        No feasible point is found; the text asks for `start`.
+    """
+    right, left = working_sums(objective)
+    theta = Curvature(left).solve(right)
+    if bool(torch.isfinite(theta).all()) and objective(theta, 0).inside:
+        return theta
+    constant = constant_point(objective)
+    if constant is not None and objective(constant, 0).inside:
+        for halvings in range(1, 30):
+            between = constant + 0.5**halvings * (theta - constant)
+            if objective(between, 0).inside:
+                return between
+        return constant
+    raise DataError(
+        "no starting values were found that keep every mean inside the family's domain",
+        advice="Give some with start=, or choose a link that keeps it inside for all values (log).",
+    )
+
+
+def constant_point(objective: Objective) -> Float[Tensor, "p"] | None:
+    """Coefficients with which X theta + offset is nearest, in least squares, to g(weighted mean of y)."""
+    total, weight = 0.0, 0.0
+    for block in objective.blocks():
+        assert block.y is not None
+        w = torch.ones_like(block.y) if block.loss_weight is None else block.loss_weight
+        total, weight = total + float((w * block.y).sum()), weight + float(w.sum())
+    mean = torch.tensor([total / weight], dtype=torch.float64)
+    eta = objective.loss.link.link(mean)  # type: ignore[attr-defined]
+    left: Tensor | float = 0.0
+    right: Tensor | float = 0.0
+    for block in objective.blocks():
+        assert block.y is not None
+        target = eta.to(block.y.device).expand_as(block.y)
+        target = target if block.offset is None else target - block.offset
+        left, right = left + block.matrix.gram(), right + block.matrix.transpose_times(target.contiguous())
+    if not isinstance(left, Tensor) or not isinstance(right, Tensor) or not bool(torch.isfinite(eta).all()):
+        return None
+    return Curvature(left).solve(right)

@@ -1,0 +1,23 @@
+"""Digits of agreement with a reference value, as NIST counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import inf, log10
+
+
+def digits(found: Iterable[float], truth: Iterable[str | float], *, most: float = 15.0) -> float:
+    """The smallest log relative error, -log10(|q - c| / |c|), over the entries; at most `most`.
+
+    The difference is taken exactly (both are rational numbers), so that the count itself loses nothing.
+    """
+    least = inf
+    for q, c in zip(found, truth, strict=True):
+        exact = Fraction(c)
+        if q != q or abs(q) == inf:
+            return 0.0
+        error = abs(Fraction(q) - exact)
+        scale = abs(exact) if exact else Fraction(1)
+        least = min(least, most if error == 0 else -log10(error / scale))
+    return max(0.0, min(least, most))
