@@ -5,19 +5,22 @@ from __future__ import annotations
 import platform
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 import numpy
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 import thalweg
 from thalweg.data.rows import Rows
 from thalweg.diagnose.separation import Recession
 from thalweg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
+from thalweg.inference.covariance import count_clusters, default_kind, degrees_of_freedom
 from thalweg.inference.covariance import covariance as covariance_of
-from thalweg.inference.covariance import degrees_of_freedom
 from thalweg.inference.statistics import compute
 from thalweg.losses.base import Family
 from thalweg.observers import History
@@ -25,56 +28,71 @@ from thalweg.result import Fit, Separation
 from thalweg.solvers.base import Solution, Status
 
 
-def conclude(
-    rows: Rows,
-    family: Family,
-    solution: Solution,
-    history: History,
-    *,
-    weights_kind: str,
-    covariance: str,
-    cluster: str | None,
-    level: float,
-) -> Fit:
+@dataclass(frozen=True)
+class Choices:
+    """What the user chose of the inference; `given` holds weights, offset, exposure, trials and cluster."""
+
+    weights_kind: str
+    covariance: str | None
+    given: Mapping[str, Any]
+    level: float
+
+    @property
+    def kind(self) -> str:
+        """The covariance, where none was chosen the one that the weights or clusters imply."""
+        return self.covariance or default_kind(self.weights_kind, clustered=self.given["cluster"] is not None)
+
+    def options(self) -> dict[str, Any]:
+        """What a model file and a summary say of them: a name, or that an array was given."""
+        named = {k: v if isinstance(v, str) else "given as an array" for k, v in self.given.items() if v is not None}
+        return {"weights_kind": self.weights_kind, **named}
+
+
+def conclude(rows: Rows, family: Family, solution: Solution, history: History, choices: Choices) -> Fit:
     """Statistics, covariance and notes of a solution."""
-    names = rows.spec.names
+    names, theta = rows.spec.names, solution.theta
     separation = separated(solution, rows)
-    aliased = aliases(solution, names)
-    rank = len(names) - len(aliased)
-    statistics = compute(rows, family, solution.theta, rows.spec, weights_kind=weights_kind, rank=rank)
+    rank = len(names) - len(solution.aliased)
+    rss = solution.details.get("rss")
+    statistics = compute(rows, family, theta, rows.spec, weights_kind=choices.weights_kind, rank=rank, rss=rss)
     unscaled = None if separation is not None else solution.inverse_curvature
-    if unscaled is None:
-        matrix, reason = None, "separation" if separation else "the solver gave no curvature"
-    else:
-        matrix, reason = covariance_of(
-            covariance,
-            unscaled=unscaled,
-            statistics=statistics,
-            rows=rows,
-            family=family,
-            theta=solution.theta,
-            weights_kind=weights_kind,
-        )
+    clusters = cluster_codes(rows) if choices.kind == "cluster" else None
+    matrix, reason = covariance_of(
+        choices.kind,
+        unscaled=unscaled,
+        statistics=statistics,
+        rows=rows,
+        family=family,
+        theta=theta,
+        weights_kind=choices.weights_kind,
+        clusters=clusters,
+    )
+    groups = None if clusters is None else count_clusters(rows, clusters)
     return Fit(
         spec=rows.spec,
         family=family,
-        theta=solution.theta,
-        aliased=aliased,
+        theta=theta,
+        aliased=aliases(solution, names),
         separation=separation,
-        level=level,
-        covariance_kind=covariance,
+        level=choices.level,
+        covariance_kind=choices.kind,
         covariance=matrix,
-        covariance_reason=reason,
+        covariance_reason="the data are separated" if separation is not None else reason,
         unscaled=unscaled,
-        df=None,
+        df=degrees_of_freedom(choices.kind, family, statistics, groups),
         statistics=statistics,
-        options={"weights_kind": weights_kind, "covariance": covariance, "cluster": cluster},
+        options=choices.options(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
         solution=solution,
         history=history,
         rows=rows,
     )
+
+
+def cluster_codes(rows: Rows) -> Int[Tensor, "n"]:
+    """The cluster of each row, in the order of reading."""
+    return torch.cat([rows.spec.cluster(batch) for batch in rows.batches()])
 
 
 def versions() -> dict[str, str]:
@@ -145,6 +163,3 @@ def warn(fit: Fit) -> None:
     if solution is not None and solution.status not in (Status.CONVERGED, Status.SEPARATED):
         text = solution.advice or f"The solver {solution.status.value}."
         warnings.warn(ConvergenceWarning(text), stacklevel=3)
-
-
-__all__ = ["Any", "conclude", "degrees_of_freedom", "warn"]

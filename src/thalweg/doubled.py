@@ -44,6 +44,21 @@ def power_of_two(exponent: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return ((exponent.to(torch.int64).clamp(-1022, 1023) + 1023) << 52).view(torch.float64)
 
 
+def shifted(x: Float[Tensor, "*shape"], shift: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """x 2^shift, in two factors where 2^shift alone would leave the range of float64.
+
+    Examples
+    --------
+    >>> import torch
+    >>> shifted(torch.tensor([2.0**-1000], dtype=torch.float64), torch.tensor([1999])).item() == 2.0**999
+    True
+    """
+    if int(shift.abs().max()) <= 1000:
+        return x * power_of_two(shift)
+    half = shift >> 1
+    return x * power_of_two(half) * power_of_two(shift - half)
+
+
 def exponent(x: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
     """e with |x| in [2^(e-1), 2^e); 0 for x = 0."""
     return torch.frexp(x).exponent.to(torch.int64)
@@ -95,7 +110,7 @@ def slice_product(left: Slices, right: Slices) -> Pair:
     b = right.scale.shape[0]
     levels: list[list[Tensor]] = [[] for _ in range(SLICES)]
     for i, part in enumerate(left.parts):
-        product = part.T @ wide[:, : (SLICES - i) * b]
+        product = _matmul(part.T, wide[:, : (SLICES - i) * b])
         for j, piece in enumerate(product.split(b, dim=1)):
             levels[i + j].append(piece)
     return _fold([_plain_sum(level) for level in levels], left.scale[:, None] * right.scale)
@@ -107,10 +122,17 @@ def slice_gram(x: Slices) -> Pair:
     a = x.scale.shape[0]
     levels: list[list[Tensor]] = [[] for _ in range(SLICES)]
     for i in range((SLICES + 1) // 2):
-        product = x.parts[i].T @ wide[:, i * a : (SLICES - i) * a]
+        product = _matmul(x.parts[i].T, wide[:, i * a : (SLICES - i) * a])
         for j, piece in enumerate(product.split(a, dim=1), start=i):
             levels[i + j] += [piece] if i == j else [piece, piece.T]
     return _fold([_plain_sum(level) for level in levels], x.scale[:, None] * x.scale)
+
+
+def _matmul(x: Float[Tensor, "n q"], z: Float[Tensor, "q m"]) -> Float[Tensor, "n m"]:
+    """X Z. On a processor through NumPy, whose BLAS starts no threads for a small product and knows A'A."""
+    if x.device.type != "cpu":
+        return x @ z
+    return torch.from_numpy(x.numpy() @ z.numpy())
 
 
 def _plain_sum(terms: Sequence[Tensor]) -> Tensor:

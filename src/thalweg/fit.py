@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from thalweg.conclude import conclude
+from thalweg.check import check
+from thalweg.conclude import Choices, conclude, warn
 from thalweg.data.roles import with_roles
 from thalweg.data.rows import Rows
 from thalweg.data.sources import open_source
 from thalweg.data.spec import Spec
+from thalweg.inference.covariance import check_kind
+from thalweg.inference.distributions import check_level
+from thalweg.inference.reading import check_weights_kind
+from thalweg.losses import family as family_named
 from thalweg.losses.base import Family
 from thalweg.objective import Objective
 from thalweg.observers import History
@@ -19,10 +24,7 @@ from thalweg.solvers.choose import choose, start_vector
 from thalweg.solvers.dispersion import solve_with_alpha
 from thalweg.solvers.iterate import solve
 
-if TYPE_CHECKING:
-    pass
-
-Role = "str | ArrayLike | None"
+READING = ("delimiter", "decimal", "encoding", "header", "format", "text")
 
 
 def fit(
@@ -55,7 +57,7 @@ def fit(
     Parameters
     ----------
     formula : str
-        "response ~ terms" in the language of formulaic and R: ``y ~ x + C(group) + poly(z, 2) + a:b + offset(t)``.
+        "response ~ terms" in the language of R and formulaic: ``y ~ x + C(group) + poly(z, 2) + a:b + offset(t)``.
     data : path, frame, mapping of arrays, or name
         A CSV, Parquet, Arrow/Feather or JSON-lines file, a folder or glob of them, "-" for standard input; a pandas,
         polars or pyarrow table; a mapping of names to lists, NumPy arrays or tensors (a 2-D array is a term of many
@@ -120,31 +122,30 @@ def fit(
     0.7134
     """
     reading = {key: options.pop(key) for key in READING if key in options}
-    source, roles = with_roles(
-        open_source(data, **reading),
-        {"weights": weights, "offset": offset, "exposure": exposure, "trials": trials, "cluster": cluster},
-    )
+    check_weights_kind(weights_kind)
+    check_level(level)
+    if covariance is not None:
+        check_kind(covariance)
+    given = {"weights": weights, "offset": offset, "exposure": exposure, "trials": trials, "cluster": cluster}
+    source, roles = with_roles(open_source(data, **reading), given)
     spec = Spec.learn(formula, source, missing=missing, **roles)
     rows = Rows(source, spec)
     history = History()
     observers = [history] if progress is None else [history, progress]
     theta = start_vector(start, spec.names)
-    if estimates_alpha(family, options):
+    unknown_alpha = needs_alpha(family, options)
+    model = family_named(family, link, **({"alpha": 1.0} if unknown_alpha else options))
+    check(rows, model, weights_kind)
+    if unknown_alpha:
         model, solution = solve_with_alpha(rows, link, theta, observers, max_iter=max_iter, tol=tol)
     else:
-        model = family_of(family, link, options)
-        check(rows, model, weights_kind)
-        chosen = choose(model, theta, max_iter=max_iter, tol=tol) if solver is None else solver
+        chosen = choose(model, max_iter=max_iter, tol=tol) if solver is None else solver
         solution = solve(chosen, Objective(rows, model), theta, observers)
-    result = conclude(
-        rows,
-        model,
-        solution,
-        history,
-        weights_kind=weights_kind,
-        covariance=covariance,
-        cluster=roles["cluster"],
-        level=level,
-    )
+    result = conclude(rows, model, solution, history, Choices(weights_kind, covariance, given, level))
     warn(result)
     return result
+
+
+def needs_alpha(family: Any, options: Mapping[str, Any]) -> bool:
+    """Whether this is a negative binomial family whose dispersion is to be estimated."""
+    return isinstance(family, str) and family.replace("-", "_").lower() == "negative_binomial" and not options

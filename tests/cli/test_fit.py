@@ -195,7 +195,6 @@ def test_the_table_is_shown_where_a_file_cannot_be_written(call, diabetes, tmp_p
 
 def test_an_interrupted_solver_writes_nothing(call, diabetes, tmp_path, monkeypatch):
     """The solver hands over its best state at Ctrl-C; a command leaves nothing that looks like a result."""
-    import thalweg.losses.base
     from thalweg.solvers.newton import Newton
 
     def interrupted(*_: object, **__: object) -> None:
@@ -210,7 +209,8 @@ def test_an_interrupted_solver_writes_nothing(call, diabetes, tmp_path, monkeypa
 
 
 def test_a_number_of_steps_that_is_too_small_is_a_note(call, diabetes):
-    ended = call("fit", diabetes, "progression ~ bmi", "--family", "gamma", "--link", "log", "--max-iter", "1", "--json")
+    gamma = ["--family", "gamma", "--link", "log"]
+    ended = call("fit", diabetes, "progression ~ bmi", *gamma, "--max-iter", "1", "--json")
     assert ended.code == 0
     assert ended.json["status"] != "converged"
     assert ended.json["notes"]

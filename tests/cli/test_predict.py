@@ -1,4 +1,4 @@
-"""`thalweg predict`: the library's predictions, one row for each row of the file, and nothing else on standard output."""
+"""`thalweg predict`: the library's predictions, a row for each row of the file, and nothing else on standard output."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 
 import numpy as np
+import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 import pytest

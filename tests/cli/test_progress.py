@@ -54,7 +54,13 @@ def test_it_does_not_appear_where_standard_error_is_no_terminal(capsys):
 
 def test_an_error_takes_the_line_away():
     progress = Progress("fitting", shown=True, delay=0.0)
-    with pytest.raises(ValueError, match="bad"), progress:
-        time.sleep(0.05)
-        raise ValueError("bad")
-    assert progress._line is None or not progress._line.live.is_started
+
+    def fail() -> None:
+        with progress:
+            time.sleep(0.05)
+            raise ValueError("bad")
+
+    with pytest.raises(ValueError, match="bad"):
+        fail()
+    assert progress._line is not None
+    assert not progress._line.live.is_started

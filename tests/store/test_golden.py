@@ -2,8 +2,8 @@
 
 It was written once, by `tw.fit(FORMULA, "diabetes").save("tests/store/model_schema1.safetensors")`, and is never
 written again: a new schema gets a file of its own. The numbers are the truth, not that version's output: the
-least-squares fit of progression on 1, bmi, bp, [sex = 2], s5 and s5^2 (poly(s5, 2) spans the same space) to the 442 rows
-of scikit-learn's diabetes data, solved in rational arithmetic (Python's `fractions`) and rounded at the end.
+least-squares fit of progression on 1, bmi, bp, [sex = 2], s5 and s5^2 (poly(s5, 2) spans the same space) to the 442
+rows of scikit-learn's diabetes data, solved in rational arithmetic (Python's `fractions`) and rounded at the end.
 """
 
 from __future__ import annotations

@@ -92,6 +92,7 @@ def fit(
     decimal: o.Decimal = None,
     encoding: o.Encoding = None,
     header: o.Header = None,
+    format: o.Format = None,
 ) -> None:
     """Fit a model to DATA and show it.
 
@@ -103,7 +104,9 @@ def fit(
         with Progress("fitting", shown=False if quiet else None) as progress:
             fitted = _fitted(
                 formula,
-                o.open_data(data, delimiter, decimal, encoding, header),
+                o.open_data(
+                    data, delimiter=delimiter, decimal=decimal, encoding=encoding, header=header, format=format
+                ),
                 family=family,
                 link=link,
                 power=power,

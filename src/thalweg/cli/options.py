@@ -26,7 +26,9 @@ Model = Annotated[
 ]
 Delimiter = Annotated[
     str | None,
-    typer.Option(help="What stands between two columns of a text file, as ';' or tab.", rich_help_panel=READING),
+    typer.Option(
+        help="What stands between two columns of a text file: ',' ';' tab '|' space.", rich_help_panel=READING
+    ),
 ]
 Decimal = Annotated[
     str | None, typer.Option(help="The decimal mark of a text file: '.' or ','.", rich_help_panel=READING)
@@ -38,31 +40,19 @@ Header = Annotated[
     bool | None,
     typer.Option("--header/--no-header", help="Whether the first line holds the names.", rich_help_panel=READING),
 ]
+Format = Annotated[
+    str | None, typer.Option("--format", help="csv, parquet, arrow, json or nist.", rich_help_panel=READING)
+]
 Equation = Annotated[
     str | None,
     typer.Option(metavar="DIALECT", help="Print the fitted equation: text, latex, python or sql.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No table, no progress, no file names; errors and notes stay.")
-]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No table, progress or file names; errors and notes stay.")]
 
 
-def open_data(
-    data: str,
-    delimiter: str | None = None,
-    decimal: str | None = None,
-    encoding: str | None = None,
-    header: bool | None = None,
-) -> Source:
+def open_data(data: str, **told: Any) -> Source:
     """The source behind DATA, read as the user told where the user told."""
     from thalweg.data.sources import open_source
 
-    told = {"delimiter": _tab(delimiter), "decimal": decimal, "encoding": encoding, "header": header}
-    options: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
-    return open_source(data, **options)
-
-
-def _tab(delimiter: str | None) -> str | None:
-    """A tab is hard to type in a shell; its name and its escape are taken for it."""
-    return "\t" if delimiter in ("tab", "\\t") else delimiter
+    return open_source(data, **{name: value for name, value in told.items() if value is not None})

@@ -59,6 +59,7 @@ def predict(
     decimal: o.Decimal = None,
     encoding: o.Encoding = None,
     header: o.Header = None,
+    format: o.Format = None,
 ) -> None:
     """Predict the rows of DATA: one row of output for each, in the same order.
 
@@ -72,7 +73,9 @@ def predict(
 
     with notes() as noted:
         fit = thalweg.load(model)
-        source = o.open_data(data, delimiter, decimal, encoding, header)
+        source = o.open_data(
+            data, delimiter=delimiter, decimal=decimal, encoding=encoding, header=header, format=format
+        )
         tables = prediction_tables(
             fit, source, interval=interval, interval_kind=interval_kind, kind=kind, unseen=unseen, keep=_names(keep)
         )

@@ -59,9 +59,6 @@ def prediction_tables(
         count = len(columns["prediction"])
         yield pyarrow.table({**kept.next(count), **{name: _numbers(values) for name, values in columns.items()}})
         rows += count
-    if rows == 0:  # a table without rows is one of the same columns
-        made = COLUMNS[:1] if request.interval_kind is None else COLUMNS
-        yield pyarrow.table({name: _numbers(np.empty(0)) for name in (*kept.keep, *made)})
     warn(fit, outside, rows)
 
 

@@ -143,7 +143,7 @@ def _floats(values: np.ndarray, missing: np.ndarray | None, name: str, place: Pl
         with np.errstate(over="ignore"):
             rounded = values.astype(np.float64)
         for row in np.flatnonzero((np.isinf(rounded) & ~np.isinf(values)).reshape(len(values), -1).any(axis=1)):
-            raise too_large(values[row], name, place(int(row)))
+            raise too_large(str(values[row]), name, place(int(row)))
         values = rounded
     if missing is not None and missing.any():
         values = np.where(missing, np.array(np.nan, values.dtype), values)
@@ -239,5 +239,3 @@ def _number(value: Any, name: str, row: int, place: Place) -> float:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 30 else f"{text[:20]}... ({len(text)} digits)"
-
-

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,6 +73,8 @@ def _device(columns: Mapping[str, Any]) -> torch.device | None:
 
 
 def _read(values: Any, name: str) -> Column:
+    if isinstance(values, np.ndarray | Tensor | list):
+        return from_values(values, name, row_place)
     series = nw.from_native(values, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
         return from_series(series, name, row_place)

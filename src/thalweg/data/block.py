@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from thalweg.data.matrix import Matrix
@@ -29,6 +29,8 @@ class Block:
         Binomial trials behind each proportion; they multiply the weight in the loss.
     start : int
         Number in the source of the first row.
+    numbers : Tensor of int64, (n,), optional
+        The rows' numbers in their source where rows between them were left out; None means start, start + 1, ...
     """
 
     matrix: Matrix
@@ -37,6 +39,7 @@ class Block:
     offset: Float[Tensor, "n"] | None = None
     trials: Float[Tensor, "n"] | None = None
     start: int = 0
+    numbers: Int[Tensor, "n"] | None = None
 
     @property
     def rows(self) -> int:
@@ -47,10 +50,12 @@ class Block:
         def cut(t: Tensor | None) -> Tensor | None:
             return None if t is None else t[rows]
 
-        first = rows.indices(self.matrix.shape[0])[0]
-        return Block(
-            self.matrix[rows], cut(self.y), cut(self.weight), cut(self.offset), cut(self.trials), self.start + first
-        )
+        first, last, step = rows.indices(self.rows)
+        numbers = cut(self.numbers)
+        if numbers is None and step != 1:
+            numbers = torch.arange(self.start + first, self.start + last, step)
+        parts = (cut(self.y), cut(self.weight), cut(self.offset), cut(self.trials))
+        return Block(self.matrix[rows], *parts, self.start + first, numbers)
 
     def double(self) -> Block:
         """The same rows in float64 (this block itself where it is that already)."""
@@ -61,7 +66,7 @@ class Block:
             return None if t is None else t.to(torch.float64)
 
         widened = (widen(self.y), widen(self.weight), widen(self.offset), widen(self.trials))
-        return Block(self.matrix.to(torch.float64), *widened, self.start)
+        return Block(self.matrix.to(torch.float64), *widened, self.start, self.numbers)
 
     @property
     def loss_weight(self) -> Float[Tensor, "n"] | None:

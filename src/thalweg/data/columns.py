@@ -130,7 +130,7 @@ def integers_as_float(
 ) -> Float[Tensor, "..."]:
     """Integers as float64, NaN where missing; raises for the first one that does not survive."""
     out = values.astype(np.float64)
-    if out.size and max(-float(out.min()), float(out.max())) > EXACT:
+    if out.size and max(-float(out.min()), float(out.max())) >= EXACT:
         # 2^64 itself is past the range of both types: comparing there as Python integers is exact.
         for row in np.flatnonzero((np.abs(out) >= EXACT).reshape(len(out), -1).any(axis=1)):
             cells, floats = np.atleast_1d(values[row]), np.atleast_1d(out[row])
@@ -262,10 +262,10 @@ def _signed(kind: pa.DataType) -> bool:
 def refused_type(name: str, kind: str, place: Place) -> ColumnError:
     """The error for a type that is neither a number nor a category; says what to do where there is something."""
     advice = "Only numbers, text, booleans and categories can be used."
-    if kind.startswith(("timestamp", "date", "time", "datetime", "period")):
-        advice = "Turn it into a number first (days since a start), or into text if it is a category."
-    elif kind.startswith(("duration", "timedelta", "interval")):
+    if kind.startswith(("duration", "timedelta", "interval")):
         advice = "Turn it into a number first (seconds, or days)."
+    elif kind.startswith(("timestamp", "date", "time", "period")):
+        advice = "Turn it into a number first (days since a start), or into text if it is a category."
     elif kind.startswith("complex"):
         advice = "Use its real and imaginary parts as two columns."
     elif kind.startswith(("list", "struct", "map", "large_list", "fixed_size_list")):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import final
 
@@ -93,7 +93,8 @@ class CsvSource(Source):
         return f"{self.file.name}, row {row + 1}"
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        require_columns(columns, self.names, self.file.name)
+        told = "" if self.layout.header else ", read as having no header"
+        require_columns(columns, self.names, self.file.name + told)
         for name in columns:
             self._require_readable(name)
         start = 0
@@ -141,7 +142,7 @@ class CsvSource(Source):
         if kind == "levels":
             return _levels(cells, str)
         if kind == "boolean":
-            return _levels(cells, lambda cell: _truth(cell, cells, name, place))
+            return _levels(cells, lambda cell: _truth(cell, cells, name, place), (False, True))
         return numbers(cells, self.layout.decimal or ".", name, place)
 
     # --- what is wrong -----------------------------------------------------------------------------------------------
@@ -161,7 +162,8 @@ class CsvSource(Source):
                     advice="Nothing in the file tells which: say decimal='.' or decimal=','.",
                 )
             if kind == "mixed" and cell not in MISSING and not is_number(cell, decimal):
-                raise not_a_number(cell, name, self.place(row))
+                fault = first_fault(self.file, self.layout) if self.layout.complete or "\n" in cell else None
+                raise self._fault(fault) if isinstance(fault, Fault) else not_a_number(cell, name, self.place(row))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -170,7 +172,7 @@ class CsvSource(Source):
             yield
         except pa.ArrowInvalid as error:
             raise self._explanation(str(error)) from error
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise self._not_text() from error
         except (EOFError, OSError) as error:
             raise damaged(self.file.name, error) from error
@@ -195,7 +197,7 @@ class CsvSource(Source):
     def _not_text(self) -> SourceError:
         try:
             line = bad_text(self.file, self.layout)
-        except UnicodeDecodeError:
+        except UnicodeError:
             line = None
         where = f"{self.file.name}, line {line}" if line else self.file.name
         return SourceError(
@@ -206,7 +208,8 @@ class CsvSource(Source):
         """After a reading: the rows are known; a line too many is a line break in a value, or a quote left open."""
         self._rows = rows
         self._one_line_each = stream.lines == self.layout.skip + rows
-        if self._one_line_each or self._checked or not stream.quotes:
+        suspect = stream.quotes % 2 or (stream.quotes and not self._one_line_each)
+        if self._checked or not suspect:
             return
         found = first_fault(self.file, self.layout)
         if isinstance(found, Fault):
@@ -219,12 +222,12 @@ class CsvSource(Source):
         self._checked = True
 
 
-def _levels(cells: pa.Array, read: Callable[[str], str | bool]) -> Coded:
-    values = [None if v is None or v.strip() in MISSING else read(v.strip()) for v in cells.dictionary.to_pylist()]
+def _levels(cells: pa.Array, read: Callable[[str], Hashable], first: Sequence[Hashable] = ()) -> Coded:
+    """Dictionary cells as codes; `first` are levels to have whether they occur or not."""
+    texts = (None if v is None else v.strip() for v in cells.dictionary.to_pylist())
+    values = [*first, *(None if v is None or v in MISSING else read(v) for v in texts)]
     codes = cells.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return coded([False, True, *values], np.where(codes < 0, -1, codes + 2)) if bool in map(type, values) else coded(
-        values, codes
-    )
+    return coded(values, np.where(codes < 0, -1, codes + len(first)))
 
 
 def _truth(cell: str, cells: pa.Array, name: str, place: Place) -> bool:

@@ -55,7 +55,7 @@ class Utf8(io.RawIOBase):
         chunk = self._squeezed(raw) if self._squeeze else raw
         self.newlines += chunk.count(b"\n")
         self.quotes += chunk.count(b'"')
-        self._tail = (self._tail + chunk)[-4096:]
+        self._tail = (self._tail + chunk[-4096:])[-4096:]
         self._waiting = chunk
 
     def _squeezed(self, raw: bytes) -> bytes:
@@ -135,7 +135,9 @@ def first_fault(file: ByteFile, layout: Layout) -> Fault | int:
     except BrokenQuote as error:
         if "expected after" in str(error):
             advice = 'Write a quote inside a value twice: "".'
-            return Fault(error.line, "a quoted value goes on after its closing quote, or its quote never closed", advice)
+            return Fault(
+                error.line, "a quoted value goes on after its closing quote, or its quote never closed", advice
+            )
         return Fault(error.line, 'a double quote is opened and never closed (")', "Close it, or remove it.")
     return count
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -64,14 +63,21 @@ def resembles_number(cell: str) -> bool:
 
 # --- which decimal mark ----------------------------------------------------------------------------------------------
 
-_COMMA_SURE = re.compile(
-    r"[+-]?(?:[0-9]*,(?:[0-9]{1,2}|[0-9]{4,})|(?:0|[0-9]{4,})?,[0-9]+|[0-9]{1,3}(?:[. ][0-9]{3})+,[0-9]*"
-    r"|[0-9]{1,3}(?:\.[0-9]{3}){2,}|[0-9]+,[0-9]+[eE][+-]?[0-9]+)"
-)
-_POINT_SURE = re.compile(
-    r"[+-]?(?:[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})|(?:0|[0-9]{4,})?\.[0-9]+|[0-9]{1,3}(?:[, ][0-9]{3})+\.[0-9]*"
-    r"|[0-9]{1,3}(?:,[0-9]{3}){2,}|[0-9]+\.[0-9]+[eE][+-]?[0-9]+)"
-)
+
+def _sure(mark: str, other: str) -> re.Pattern[str]:
+    """Spellings in which `mark` can only be the decimal mark."""
+    m, o, digits = re.escape(mark), re.escape(other), "[0-9]"
+    spellings = (
+        rf"{digits}*{m}(?:{digits}{{1,2}}|{digits}{{4,}})",  # 1,5 and 1,2345: a thousand has three digits
+        rf"(?:0|{digits}{{4,}})?{m}{digits}+",  # 0,123 and 1234,567: and begins with one to three, the first not 0
+        rf"{digits}{{1,3}}(?:[{o}{''.join(_SPACES)}]{digits}{{3}})+{m}{digits}*",  # 1.234,5
+        rf"{digits}{{1,3}}(?:{o}{digits}{{3}}){{2,}}",  # 1.234.567
+        rf"{digits}+{m}{digits}+[eE][+-]?{digits}+",  # 1,234e5
+    )
+    return re.compile(f"[+-]?(?:{'|'.join(spellings)})")
+
+
+_COMMA_SURE, _POINT_SURE = _sure(",", "."), _sure(".", ",")
 EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")  # 1,234: a thousand or one and a bit
 
 

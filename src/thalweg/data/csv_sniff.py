@@ -1,9 +1,10 @@
-"""How a text table is written, found from its first part: encoding, delimiter, decimal mark, header, kinds of column."""
+"""How a text table is written, found from its first part: encoding, delimiter, decimal mark, header, column kinds."""
 
 from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -184,9 +185,9 @@ def _wide_encoding(sample: bytes) -> str | None:
 def _decoded(sample: bytes, encoding: str, name: str) -> str:
     try:
         return codecs.getincrementaldecoder(encoding)().decode(sample).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise SourceError(
-            f"{name} is not {encoding} text (byte {error.start + 1})", advice="Say another encoding=, or none."
+            f"{name} is not {encoding} text ({error})", advice="Say another encoding=, or none."
         ) from error
 
 
@@ -233,7 +234,7 @@ def _told_decimal(decimal: str | None) -> str | None:
 
 def _records(text: str, delimiter: str, limit: int = SAMPLE_RECORDS) -> tuple[list[list[str]], list[int]]:
     """Records that are not blank, and the number of the line each ends on."""
-    lines: Iterable[str] = text.splitlines(keepends=True)
+    lines: Iterable[str] = io.StringIO(text, newline="")
     if delimiter == " ":
         lines = (squeezed(line.rstrip("\r\n")) + "\n" for line in lines)
     reader = csv.reader(lines, delimiter=delimiter)
@@ -304,9 +305,7 @@ def find_header(records: Sequence[Sequence[str]], decimal: str) -> bool:
     return names > 0 or above_numbers == 0
 
 
-def _fields(
-    header: Sequence[str] | None, body: Sequence[Sequence[str]], name: str
-) -> tuple[tuple[str, ...], bool]:
+def _fields(header: Sequence[str] | None, body: Sequence[Sequence[str]], name: str) -> tuple[tuple[str, ...], bool]:
     """A name per field, and whether every record ends with an empty field that only a trailing delimiter makes."""
     usual = Counter(map(len, body)).most_common(1)[0][0] if body else len(header or ())
     last_empty = usual > 1 and all(not row[-1].strip() for row in body if len(row) == usual)

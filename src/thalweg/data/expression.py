@@ -13,7 +13,6 @@ import re
 import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from thalweg.data.functions import FUNCTIONS
 from thalweg.data.nodes import (
@@ -206,12 +205,13 @@ class _Reader:
             f"an expression goes more than {MAX_DEPTH} steps deep", where=place(self.formula, self.start)
         )
 
-    def refuse(self, node: ast.AST, what: str | None = None, advice: str | None = None) -> NoReturn:
-        construct = what or _CONSTRUCTS.get(type(node), f"the construct {type(node).__name__}")  # type: ignore[call-overload]
+    def refused(self, node: ast.AST, what: str | None = None, advice: str | None = None) -> FormulaError:
+        """The error that names a construct and its place."""
+        construct = what or _CONSTRUCTS.get(type(node), f"the construct {type(node).__name__}")
         before = self.aliases.text.encode()[: getattr(node, "col_offset", 0)].decode(errors="ignore")
         where = place(self.formula, self.start + len(before))
         advice = advice or "Formulas hold columns, numbers, + - * / ** and the listed functions."
-        raise FormulaError(f"{construct} cannot be used in a formula", where=where, advice=advice)
+        return FormulaError(f"{construct} cannot be used in a formula", where=where, advice=advice)
 
     def node(self, node: ast.AST) -> Node:
         match node:
@@ -230,22 +230,22 @@ class _Reader:
             case ast.Call():
                 return self._call(node)
             case ast.Attribute():
-                self.refuse(node, advice="Write a column's name that holds a dot in backquotes: `a.b`.")
+                raise self.refused(node, advice="Write a column's name that holds a dot in backquotes: `a.b`.")
             case _:
-                self.refuse(node)
+                raise self.refused(node)
 
     def _constant(self, node: ast.Constant) -> Node:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
-            self.refuse(node, f"the value {node.value!r}")
+            raise self.refused(node, f"the value {node.value!r}")
         try:
             return Number(float(node.value))
         except OverflowError:
-            self.refuse(node, "a number beyond 1.8e308")
+            raise self.refused(node, "a number beyond 1.8e308") from None
 
     def _binary(self, node: ast.AST, left: ast.expr, operator: ast.operator, right: ast.expr) -> Node:
         if type(operator) not in _BINARY:
             advice = "Write ** for a power." if isinstance(operator, ast.BitXor) else None
-            self.refuse(node, f"the operator {type(operator).__name__}", advice)
+            raise self.refused(node, f"the operator {type(operator).__name__}", advice)
         return Binary(_BINARY[type(operator)], self.node(left), self.node(right))
 
     def _comparison(self, node: ast.AST, left: ast.expr, operator: str, right: ast.expr) -> Node:
@@ -254,7 +254,7 @@ class _Reader:
             if isinstance(sides[0], Text):
                 sides.reverse()
             if operator not in ("==", "!=") or not isinstance(sides[0], Name):
-                self.refuse(node, "this comparison with a text", 'Write column == "text" or column != "text".')
+                raise self.refused(node, "this comparison with a text", 'Write column == "text" or column != "text".')
         return Comparison(operator, *sides)
 
     def _side(self, node: ast.expr) -> Node:
@@ -268,10 +268,10 @@ class _Reader:
         name = self._function_name(node)
         for argument in node.args:
             if isinstance(argument, ast.Starred):
-                self.refuse(argument)
+                raise self.refused(argument)
         for option in node.keywords:
             if option.arg is None:
-                self.refuse(option.value, "an unpacking (**)")
+                raise self.refused(option.value, "an unpacking (**)")
         if name == "C":
             return self._category(node)
         if name in SIGNATURES:
@@ -279,7 +279,7 @@ class _Reader:
         if name == "cbind":
             return Cbind(*(self.node(argument) for argument in self._exactly(node, name, 2)))
         if name not in FUNCTIONS:
-            self._unknown(node, name)
+            raise self._unknown(node, name)
         return Call(name, tuple(self.node(a) for a in self._exactly(node, name, FUNCTIONS[name].arguments)))
 
     def _function_name(self, node: ast.Call) -> str:
@@ -287,25 +287,25 @@ class _Reader:
             case ast.Name(id=name):
                 return self.aliases.names.get(name, name)
             case ast.Attribute(value=ast.Name(id=module), attr=name) if module in _MODULES and name in FUNCTIONS:
-                self.refuse(node, f"{module}.{name}", f"Write {name}(x).")
+                raise self.refused(node, f"{module}.{name}", f"Write {name}(x).")
             case _:
-                self.refuse(node.func, None if not isinstance(node.func, ast.Call) else "a call of a call")
+                raise self.refused(node.func, None if not isinstance(node.func, ast.Call) else "a call of a call")
 
-    def _unknown(self, node: ast.Call, name: str) -> NoReturn:
+    def _unknown(self, node: ast.Call, name: str) -> FormulaError:
         known = [*FUNCTIONS, *SIGNATURES, "C", "offset"]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {near[0]}? " if near else ""
-        self.refuse(node, f"the function {name!r}", f"{hint}The functions are {', '.join(known)}.")
+        return self.refused(node, f"the function {name!r}", f"{hint}The functions are {', '.join(known)}.")
 
     def _exactly(self, node: ast.Call, name: str, count: int) -> list[ast.expr]:
         if node.keywords or len(node.args) != count:
             takes = "one argument" if count == 1 else f"{count} arguments"
-            self.refuse(node, f"this call of {name}", f"{name} takes {takes} and no options.")
+            raise self.refused(node, f"this call of {name}", f"{name} takes {takes} and no options.")
         return node.args
 
     def _stateful(self, node: ast.Call, name: str) -> Stateful:
         if not node.args:
-            self.refuse(node, f"{name} without an argument", f"Write {name}(x, ...).")
+            raise self.refused(node, f"{name} without an argument", f"Write {name}(x, ...).")
         argument = self.node(node.args[0])
         self._check_plain(node, name, argument)
         values = [self.literal(value) for value in node.args[1:]]
@@ -313,20 +313,20 @@ class _Reader:
         try:
             bound = bind(name, values, options)
         except ValueError as error:
-            self.refuse(node, f"this call of {name}", f"{error}.")
+            raise self.refused(node, f"this call of {name}", f"{error}.") from None
         return Stateful(name, argument, bound, self.aliases.restore(ast.unparse(node)))
 
     def _check_plain(self, node: ast.AST, name: str, argument: Node) -> None:
         inner = next((part for part in walk(argument) if isinstance(part, Stateful | Category | Cbind)), None)
         if inner is not None:
             shown = inner.text if isinstance(inner, Stateful) else type(inner).__name__
-            self.refuse(
+            raise self.refused(
                 node,
                 f"{shown} inside {name}",
                 "What both learn from the data depends on each other: compute one of them beforehand.",
             )
         if not column_names(argument):
-            self.refuse(node, f"{name} of no column")
+            raise self.refused(node, f"{name} of no column")
 
     def literal(self, node: ast.expr) -> Hashable:
         """The value of an option: a number, a text, True, False, None, or a list of these."""
@@ -338,7 +338,9 @@ class _Reader:
             case ast.List(elts=items) | ast.Tuple(elts=items):
                 return tuple(self.literal(item) for item in items)
             case _:
-                self.refuse(node, f"{_CONSTRUCTS.get(type(node), 'this')} as an option", "Options are plain values.")
+                raise self.refused(
+                    node, f"{_CONSTRUCTS.get(type(node), 'this')} as an option", "Options are plain values."
+                )
 
     # Categories
 
@@ -346,7 +348,7 @@ class _Reader:
         options = {str(option.arg): option.value for option in node.keywords}
         unknown = set(options) - {"contrasts", "levels", "spans_intercept"}
         if not 1 <= len(node.args) <= 2 or unknown or (len(node.args) == 2 and "contrasts" in options):
-            self.refuse(node, "this call of C", 'Write C(x), C(x, Treatment("ref")) or C(x, levels=[...]).')
+            raise self.refused(node, "this call of C", 'Write C(x), C(x, Treatment("ref")) or C(x, levels=[...]).')
         argument = self.node(node.args[0])
         self._check_plain(node, "C", argument)
         given = node.args[1] if len(node.args) == 2 else options.get("contrasts")
@@ -360,7 +362,7 @@ class _Reader:
         levels = self.literal(options["levels"])
         plain = isinstance(levels, tuple) and all(isinstance(level, str | int | float) for level in levels)
         if not isinstance(levels, tuple) or not plain or len(set(levels)) != len(levels) or not levels:
-            self.refuse(options["levels"], "this list of levels", "Write each level once: levels=['a', 'b'].")
+            raise self.refused(options["levels"], "this list of levels", "Write each level once: levels=['a', 'b'].")
         return levels
 
     def _contrast(self, node: ast.expr) -> tuple[str, Hashable]:
@@ -368,11 +370,11 @@ class _Reader:
         name = _CONTRASTS.get(ast.unparse(function))
         if name is None:
             known = "Treatment(reference), Sum, Helmert, Diff and Poly, or contr.treatment(...) and so on"
-            self.refuse(node, "this contrast", f"Contrasts are {known}.")
+            raise self.refused(node, "this contrast", f"Contrasts are {known}.")
         if not isinstance(node, ast.Call):
             return name, None
         values = [*node.args, *(option.value for option in node.keywords)]
         named = {option.arg for option in node.keywords} <= {"reference", "base"}
         if not named or len(values) > (1 if name in ("treatment", "sas") else 0):
-            self.refuse(node, "this contrast", 'Only treatment takes an option: Treatment("reference level").')
+            raise self.refused(node, "this contrast", 'Only treatment takes an option: Treatment("reference level").')
         return name, self.literal(values[0]) if values else None

@@ -28,17 +28,26 @@ def frame_source(frame: Any) -> MemorySource | None:
     """
     if isinstance(frame, pa.RecordBatch):
         frame = pa.Table.from_batches([frame])
-    names = getattr(frame, "columns", None)
-    if hasattr(frame, "iloc") and names is not None:  # pandas allows what narwhals refuses: say it in our words
-        require_unique([str(name) for name in names], "the frame")
     if isinstance(frame, pa.Table):
         return arrow_source(frame)
+    if hasattr(frame, "iloc") and hasattr(frame, "columns"):  # pandas allows what narwhals refuses: say it in our words
+        require_unique([str(name) for name in frame.columns], "the frame")
     known = nw.from_native(frame, pass_through=True)
     if isinstance(known, nw.LazyFrame):
         known = known.collect()
     if not isinstance(known, nw.DataFrame):
-        return arrow_source(pa.table(frame)) if hasattr(frame, "__arrow_c_stream__") and names is not None else None
+        return _from_capsule(frame)
     return _from_narwhals(known)
+
+
+def _from_capsule(frame: Any) -> MemorySource | None:
+    """Anything else that offers its columns through arrow's C interface (a query's result, for example)."""
+    if not hasattr(frame, "__arrow_c_stream__"):
+        return None
+    try:
+        return arrow_source(pa.table(frame))
+    except (pa.ArrowInvalid, TypeError):  # one column without a name
+        return None
 
 
 def arrow_source(table: pa.Table, described: str | None = None) -> MemorySource:

@@ -5,7 +5,7 @@ Whoever evaluates, writes or checks an expression walks these few frozen classes
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -149,6 +149,14 @@ class Indicator:
     levels: tuple[Hashable, ...]
 
 
+@final
+@dataclass(frozen=True)
+class Expanded:
+    """A column of a transform, written out as arithmetic; only in equations."""
+
+    expression: Node
+
+
 Node = (
     Number
     | Text
@@ -162,14 +170,15 @@ Node = (
     | Cbind
     | Piecewise
     | Indicator
+    | Expanded
 )
 
 
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes directly below one."""
     match node:
-        case Negative(operand):
-            return (operand,)
+        case Negative(inner) | Expanded(inner):
+            return (inner,)
         case Binary(_, left, right) | Comparison(_, left, right) | Cbind(left, right):
             return (left, right)
         case Call(_, arguments):
@@ -187,6 +196,23 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in children(node):
         yield from walk(child)
+
+
+def expand(node: Node, columns: Callable[[Stateful], Node]) -> Node:
+    """The same expression with each transform inside it replaced."""
+    match node:
+        case Stateful():
+            return columns(node)
+        case Negative(operand):
+            return Negative(expand(operand, columns))
+        case Binary(operator, left, right):
+            return Binary(operator, expand(left, columns), expand(right, columns))
+        case Comparison(operator, left, right):
+            return Comparison(operator, expand(left, columns), expand(right, columns))
+        case Call(function, arguments):
+            return Call(function, tuple(expand(argument, columns) for argument in arguments))
+        case _:
+            return node
 
 
 def column_names(node: Node) -> tuple[str, ...]:

@@ -59,13 +59,13 @@ class ByteFile:
 
     def stream(self) -> IO[bytes]:
         """The bytes, decompressed."""
-        file, kind = self.raw(), self.compression
+        kind = self.compression
         if kind is None:
-            return file
+            return self.raw()
         if kind == "zstd":
-            return cast(IO[bytes], pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"))
+            return cast(IO[bytes], pa.CompressedInputStream(self.arrow(), "zstd"))
         openers: dict[str, Any] = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}
-        return openers[kind](file, "rb")
+        return openers[kind](io.BytesIO(self.buffer) if self.buffer is not None else self.path, "rb")
 
     def head(self, size: int) -> bytes:
         """The first bytes, decompressed."""

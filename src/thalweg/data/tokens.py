@@ -146,9 +146,7 @@ def _check_nesting(tokens: list[Token], formula: str) -> None:
                 raise FormulaError(
                     f"brackets are nested more than {MAX_NESTING} deep", where=place(formula, token.start)
                 )
-        elif token.text in closing.values() and (
-            not open_brackets or closing[open_brackets.pop().text] != token.text
-        ):
+        elif token.text in closing.values() and (not open_brackets or closing[open_brackets.pop().text] != token.text):
             raise FormulaError(f"{token.text!r} closes nothing", where=place(formula, token.start))
     if open_brackets:
         last = open_brackets[-1]

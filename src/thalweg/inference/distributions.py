@@ -31,6 +31,8 @@ def two_sided(statistic: float, df: float | None) -> float:
         return float(special.erfc(t / math.sqrt(2.0)))
     if math.isnan(t) or not df > 0:
         return math.nan
+    if t * t < min(df, 1.0):  # no tail: the small thing is 1 - p (betaincc loses five digits at arguments near 0)
+        return 1 - float(special.betainc(0.5, df / 2, t * t / (df + t * t)))
     if t * t < df:  # the beta function's argument is then below 1/2, hence kept in full: no 1 - tiny
         return float(special.betaincc(0.5, df / 2, t * t / (df + t * t)))
     return float(special.betainc(df / 2, 0.5, df / (df + t * t)))
@@ -53,6 +55,8 @@ def upper(statistic: float, df: float, df_denominator: float | None) -> float:
     if math.isinf(statistic):
         return 0.0
     total = df_denominator + df * statistic
+    if statistic < min(1.0, df_denominator / df):
+        return 1 - float(special.betainc(df / 2, df_denominator / 2, df * statistic / total))
     if df * statistic < df_denominator:
         return float(special.betaincc(df / 2, df_denominator / 2, df * statistic / total))
     return float(special.betainc(df_denominator / 2, df / 2, df_denominator / total))

@@ -1,10 +1,10 @@
 """Reading hypotheses such as ``2*bmi - bp = 3, C(sex)[T.2] = 0`` into R theta = r.
 
     text        := chain ("," chain)*
-    chain       := sum ("=" sum)+                      "a = b = 0" says a = b and b = 0
+    chain       := sum ("=" sum)+                      "a = b = 0" says a = 0 and b = 0
     sum         := ["+" | "-"] product (("+" | "-") product)*
     product     := factor (("*" | "/") factor)*        one factor at most holds coefficients, never a divisor
-    factor      := number | coefficient | "(" sum ")"
+    factor      := number | coefficient | "(" sum ")" | "-" factor
 
 Coefficient names hold parentheses, brackets, colons, commas and spaces, so a place in the text is first compared with
 all names, the longest that fits being taken. Nothing is evaluated but these rules.
@@ -16,7 +16,6 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -51,14 +50,14 @@ def parse(text: str, names: Sequence[str]) -> tuple[Float[Tensor, "q p"], Float[
     --------
     >>> parse("2*bmi - bp = 3, bmi:bp = 0", ["Intercept", "bmi", "bp", "bmi:bp"])
     (tensor([[ 0.,  2., -1.,  0.],
-             [ 0.,  0.,  0.,  1.]], dtype=torch.float64), tensor([3., 0.], dtype=torch.float64))
+            [ 0.,  0.,  0.,  1.]], dtype=torch.float64), tensor([3., 0.], dtype=torch.float64))
     """
     if len(text) > LONGEST:
         raise FormulaError(f"a hypothesis of {len(text)} characters", advice=f"At most {LONGEST} are read.")
     reader = _Reader(text, names)
     forms = reader.chains()
     rows = [form.row for form in forms]
-    return torch.stack(rows), torch.tensor([-form.constant for form in forms], dtype=torch.float64)
+    return torch.stack(rows), torch.tensor([0.0 - form.constant for form in forms], dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,8 @@ class _Reader:
             sides.append(self.sum())
         if len(sides) == 1:
             raise self.fail("a restriction has no '='", "Write what it is compared with, as 'bmi = 0'.")
-        forms = [left.plus(right, -1.0) for left, right in pairwise(sides)]
+        # All are compared with the last: differences of neighbours say the same and are worse conditioned.
+        forms = [side.plus(sides[-1], -1.0) for side in sides[:-1]]
         if any(form.is_number for form in forms):
             raise self.fail("a restriction says nothing about any coefficient")
         return forms
@@ -153,6 +153,11 @@ class _Reader:
         return factor.constant
 
     def factor(self) -> _Form:
+        if self.take("-"):
+            self.deeper()
+            negated = self.factor().times(-1.0)
+            self.depth -= 1
+            return negated
         word, p = self.next, len(self.names)
         self.place += 1
         if isinstance(word, int):
@@ -165,14 +170,17 @@ class _Reader:
         raise self.fail(f"{found} stands where a number or a coefficient is expected")
 
     def bracket(self) -> _Form:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise self.fail(f"more than {DEEPEST} parentheses within each other")
+        self.deeper()
         inner = self.sum()
         if not self.take(")"):
             raise self.fail("a parenthesis is not closed")
         self.depth -= 1
         return inner
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.fail(f"more than {DEEPEST} parentheses or signs within each other")
 
     def show(self, word: str | float | int) -> str:
         return repr(self.names[word]) if isinstance(word, int) else repr(word)
@@ -199,6 +207,8 @@ def _word(text: str, at: int, names: Sequence[str], by_length: list[int]) -> tup
                 return i, at + len(spelled)
     number = _NUMBER.match(text, at)
     if number:
+        if float(number.group()) == float("inf"):
+            raise FormulaError(f"{number.group()} is not a finite number", where=f"hypothesis {text!r}")
         return float(number.group()), number.end()
     if text.startswith("==", at):
         return "=", at + 2

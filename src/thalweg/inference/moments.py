@@ -16,6 +16,9 @@ class Moments:
 
         mean = mean_a + d W_b / W,        squares = squares_a + squares_b + d^2 W_a W_b / W.
 
+    The means are kept as what they exceed the very first value by (`shift`), so that d has its digits where the mean is
+    large and the spread small.
+
     References
     ----------
     T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance: analysis and
@@ -32,17 +35,25 @@ class Moments:
     """
 
     weight: float = 0.0
-    mean: float = 0.0
+    excess: float = 0.0
     squares: float = 0.0
+    shift: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """The weighted mean."""
+        return (self.shift or 0.0) + self.excess
 
     def merge(self, values: Float[Tensor, "n"], weights: Float[Tensor, "n"]) -> Moments:
         """These moments and those of one more block."""
         w = float(weights.sum())
         if w == 0.0:
             return self
+        shift = float(values[0]) if self.shift is None else self.shift
+        values = values - shift
         mean = float((weights * values).sum()) / w
-        centred = values - mean
-        mean += float((weights * centred).sum()) / w  # the first mean's own rounding
+        mean += float((weights * (values - mean)).sum()) / w  # the first mean's own rounding
         squares = float((weights * (values - mean).square()).sum())
-        total, d = self.weight + w, mean - self.mean
-        return Moments(total, self.mean + d * w / total, self.squares + squares + d * d * self.weight * w / total)
+        total, d = self.weight + w, mean - self.excess
+        merged = self.squares + squares + d * d * self.weight * w / total
+        return Moments(total, self.excess + d * w / total, merged, shift)

@@ -64,7 +64,8 @@ class _Row:
 
     @property
     def pearson(self) -> Tensor:
-        return self.response * (self.r.scale / self.family.variance(self.r.mu)).sqrt()
+        scaled = self.response * (self.r.scale / self.family.variance(self.r.mu)).sqrt()
+        return torch.where(self.response == 0, 0.0, scaled)  # a mean on the border of its range has no variance
 
     @property
     def deviance(self) -> Tensor:

@@ -140,8 +140,8 @@ def compute(
     likelihoods = _likelihoods(rows, family, theta, known)
     values: dict[str, float] = {**_sizes(known), **likelihoods, **_criteria(known, likelihoods), **_r_squared(known)}
     values |= {
-        "r2_mcfadden": _mcfadden(likelihoods),
-        "r2_deviance": _share(sums.deviance, likelihoods["null_deviance"]),
+        "r2_mcfadden": _mcfadden(known, likelihoods),
+        "r2_deviance": NAN if known.constant else _share(sums.deviance, likelihoods["null_deviance"]),
     }
     reasons = {name: _reason(name, known) for name, value in values.items() if math.isnan(value)}
     method = "fixed" if known.fixed else "residual variance" if is_least_squares(family) else "pearson"
@@ -180,7 +180,7 @@ def _first_pass(rows: Readable, family: Family, theta: Tensor, weights_kind: str
             total.n + float(r.repeat.sum()),
             total.user_weight + float(r.user_weight.sum()),
             total.rss + float((weight * error).sum()),
-            total.chi2 + float((weight * error / family.variance(r.mu)).sum()),
+            total.chi2 + float(torch.where(error > 0, weight * error / family.variance(r.mu), 0.0).sum()),
             total.deviance + float((weight * family.unit_deviance(r.y, r.mu)).sum()),
             total.response.merge(r.y, weight),
             total.offset.merge(r.offset, weight),
@@ -225,8 +225,16 @@ class _Known:
             return NAN
         if not self.intercept:
             return net.squares + net.weight * net.mean**2
-        rounding = net.weight * (4 * EPSILON * net.mean) ** 2  # what a constant response leaves
-        return net.squares if net.squares > rounding else 0.0
+        return 0.0 if self.constant else net.squares
+
+    @property
+    def constant(self) -> bool:
+        """Whether the null model fits exactly, up to the rounding that a constant response leaves."""
+        least = is_least_squares(self.family)
+        if self.sums.has_offset and not least:
+            return False
+        seen = self.sums.net if least else self.sums.response
+        return seen.squares <= seen.weight * (4 * EPSILON * seen.mean) ** 2
 
 
 def _sizes(known: _Known) -> dict[str, float]:
@@ -322,7 +330,9 @@ def _r_squared(known: _Known) -> dict[str, float]:
     }
 
 
-def _mcfadden(likelihoods: dict[str, float]) -> float:
+def _mcfadden(known: _Known, likelihoods: dict[str, float]) -> float:
+    if not known.fixed or known.constant:
+        return NAN
     return _share(likelihoods["log_likelihood"], likelihoods["null_log_likelihood"])
 
 
@@ -342,6 +352,8 @@ def _reasons_in_order(name: str, known: _Known) -> Iterator[tuple[bool, str]]:
         name == "r2_mcfadden" and not known.fixed,
         "it is for discrete responses: a density has no fixed scale; see r2_deviance",
     )
+    none = known.family.likelihood_reason
+    yield name in likelihood and none is not None, none or ""
     yield (
         name in likelihood and known.weights_kind == "sampling",
         "sampling weights make a pseudo-likelihood, which is no likelihood",

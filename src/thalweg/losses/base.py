@@ -99,7 +99,7 @@ class Link(ABC):
         return -torch.inf, torch.inf
 
     def inside(self, eta: Float[Tensor, "n"]) -> Bool[Tensor, "n"] | None:
-        """Where eta is in the domain of h, as far as an interval cannot say it; None when every real eta is."""
+        """Where eta is in the domain of h, where `interval` gives all reals; None when every real eta is."""
         return None
 
     def parameters(self) -> dict[str, float]:
@@ -236,12 +236,9 @@ class Family(Loss):
     def inside(self, eta: Float[Tensor, "n"]) -> Bool[Tensor, "n"] | None:
         """Where eta gives a mean in `mean_range`; None when every real eta does."""
         low, high = self._interval
-        masks = [mask for mask in (self.link.inside(eta),) if mask is not None]
-        if low > -torch.inf:
-            masks.append(eta > low)
-        if high < torch.inf:
-            masks.append(eta < high)
-        return torch.stack(masks).all(0) if len(masks) > 1 else (masks[0] if masks else None)
+        if low == -torch.inf:
+            return self.link.inside(eta) if high == torch.inf else eta < high
+        return eta > low if high == torch.inf else (eta > low) & (eta < high)
 
     def mean(self, eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
         """mu = h(eta)."""

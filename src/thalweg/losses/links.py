@@ -12,6 +12,7 @@ from torch import Tensor
 from thalweg.errors import OptionError
 from thalweg.losses.base import Link
 from thalweg.losses.probabilities import Cauchit, CLogLog, Logit, LogLog, ProbabilityLink, Probit, Tails
+from thalweg.losses.special import log1m_exp
 
 
 @final
@@ -65,7 +66,7 @@ class Log(ProbabilityLink):
 
     def log_tails(self, eta: Tensor, order: int) -> Tails:
         odds = 1 / torch.expm1(-eta)  # F / (1 - F)
-        tails = [(eta, torch.log(-torch.expm1(eta))), (torch.ones_like(eta), -odds)]
+        tails = [(eta, log1m_exp(-eta)), (torch.ones_like(eta), -odds)]
         return [*tails, (torch.zeros_like(eta), -odds * (1 + odds))][: order + 1]
 
 

@@ -15,13 +15,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.losses.base import Link
-from thalweg.losses.special import largest_exponent, polynomial
+from thalweg.losses.special import largest_exponent, log1m_exp, polynomial
 
 Tails = list[tuple[Tensor, Tensor]]
 """Per order of derivative: (that of log F, that of log(1 - F))."""
 
 _SQRT_HALF = math.sqrt(0.5)
-_HAZARD = (1.0, -2.0, 10.0, -74.0, 706.0, -8162.0, 110410.0)  # of t (phi / Q - t) in powers of 1 / t^2
+_HAZARD = (1.0, -2.0, 10.0, -74.0, 706.0, -8162.0, 110410.0, -1708394.0, 29752066.0)  # OEIS A000698
 _CLOGLOG = (-1 / 2, -1 / 12, 0.0, 1 / 720, 0.0, -1 / 30240, 0.0, 1 / 1209600, 0.0, -1 / 47900160)
 
 
@@ -99,11 +99,11 @@ def _hazard(t: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
 
 
 def _hazard_excess(t: Float[Tensor, "n"], hazard: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """hazard - t, which is about 1 / t: by the asymptotic series where the difference would cancel.
+    """hazard - t, which is about 1 / t: by its asymptotic series where the difference would cancel.
 
-    Abramowitz & Stegun 26.2.12, inverted.
+    t (hazard - t) = 1 - 2 / t^2 + 10 / t^4 - ..., Abramowitz & Stegun 26.2.12 inverted.
     """
-    cut = (torch.finfo(t.dtype).eps / 1e3) ** (-1 / 14)  # where the series' last term is below rounding: 21 or 5
+    cut = (6e6 / torch.finfo(t.dtype).eps) ** (1 / 18)  # the first term left out is 100 roundings there: t = 18 or 6
     far = t.clamp(min=cut)
     return torch.where(t > cut, polynomial(1 / (far * far), _HAZARD) / far, hazard - t)
 
@@ -130,11 +130,10 @@ class CLogLog(ProbabilityLink):
         # Not beyond the largest number: 0 * inf would spoil rows whose y is exactly 0 or 1.
         z = torch.exp(eta.clamp(max=largest_exponent(eta)))
         lowest = math.log(torch.finfo(eta.dtype).eps)
-        f = torch.where(eta < lowest, eta - z / 2, torch.log(-torch.expm1(-z.clamp(min=math.exp(lowest)))))
+        f = torch.where(eta < lowest, eta - z / 2, log1m_exp(z.clamp(min=math.exp(lowest))))
         tails = [(f, -z)]
         if order >= 1:
-            e = torch.expm1(z)
-            a = torch.where(z > 0, z / e, 1)
+            a = torch.where(z > 0, z / torch.expm1(z), 1)
             tails.append((a, -z))
         if order >= 2:
             bend = torch.where(z < 0.25, z * polynomial(z.clamp(max=0.25), _CLOGLOG), 1 - z - a)

@@ -87,3 +87,17 @@ def stirling_error(x: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
 def largest_exponent(x: Tensor) -> float:
     """A number whose exponential is still finite in the type of x, with room for a factor of a few thousand."""
     return math.log(torch.finfo(x.dtype).max) - 9.0
+
+
+def log1p_expm1(k: Float[Tensor, "n"], v: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    """log(1 + k expm1(v)) for k in (0, 1/2]; where exp(v) is too large for a number, log k + v."""
+    cut = v.clamp(max=largest_exponent(v))
+    return torch.log1p(k * torch.expm1(cut)) + (v - cut)
+
+
+def log1m_exp(z: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    """log(1 - exp(-z)) for z > 0.
+
+    M. Maechler, "Accurately computing log(1 - exp(-|a|))" (2012).
+    """
+    return torch.where(z < math.log(2), torch.log(-torch.expm1(-z)), torch.log1p(-torch.exp(-z)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from thalweg.inference.coefficients import Row, coefficient_table
-from thalweg.show.numbers import ABSENT, p_text, significant, with_error
+from thalweg.show.numbers import LARGE, p_text, significant, with_error
 
 if TYPE_CHECKING:
     from thalweg.result import Fit
@@ -155,27 +155,35 @@ _GENERAL = (
     ("Pearson chi²", "pearson_chi2"),
     ("dispersion", "dispersion"),
 )
+_DISCRETE = (("McFadden R²", "r2_mcfadden"),)
 _BOTH = (("log-likelihood", "log_likelihood"), ("AIC", "aic"), ("BIC", "bic"))
 
 
+def _shown_statistics(fit: Fit) -> tuple[tuple[str, str], ...]:
+    """Labels and names of the statistics that suit the family."""
+    if fit.family.name == "gaussian" and fit.family.link.name == "identity":
+        return _GAUSSIAN + _BOTH
+    return _GENERAL + _BOTH + (_DISCRETE if fit.family.name == "binomial" else ())
+
+
 def _statistics(fit: Fit) -> Iterator[tuple[str, str]]:
-    plain = fit.family.name == "gaussian" and fit.family.link.name == "identity"
-    for label, name in (_GAUSSIAN if plain else _GENERAL) + _BOTH:
+    for label, name in _shown_statistics(fit):
         yield label, _figure(fit, name)
-    if not plain and fit.family.name == "binomial":
-        yield "McFadden R²", _figure(fit, "r2_mcfadden")
     yield "residual df", f"{fit.statistics.df_residual:g}"
 
 
 def _figure(fit: Fit, name: str) -> str:
     value = getattr(fit.statistics, name)
-    if name == "f_statistic" and not math.isnan(value):
+    if not math.isfinite(value):
+        return significant(value)
+    if name == "f_statistic":
         p = p_text(fit.statistics.f_pvalue)
-        return f"{value:.5g}, p {p if p.startswith('<') else '= ' + p}"
+        return f"{significant(value)}, p {p if p.startswith('<') else '= ' + p}"
     if name == "dispersion":
-        return f"{value:.5g} ({fit.statistics.dispersion_method})"
-    decimals = 2 if name in ("log_likelihood", "aic", "bic") and 1 <= abs(value) < 1e7 else None
-    return significant(value) if decimals is None else f"{value:.{decimals}f}"
+        return f"{significant(value)} ({fit.statistics.dispersion_method})"
+    if name in ("log_likelihood", "aic", "bic") and 10 <= abs(value) < LARGE:
+        return f"{value:.2f}"
+    return significant(value)
 
 
 # -------------------------------------------------------------------------------------------------------- notes
@@ -187,24 +195,36 @@ def _notes(fit: Fit, rows: list[Row]) -> Iterator[str]:
     if fit.separation is not None:
         yield _sentence(fit.separation.sentence)
     for name, reason in fit.aliased.items():
-        yield _sentence(f"{name} has no coefficient of its own: {reason}")
-    if fit.covariance_reason:
+        relation = f"{name} {reason}" if reason.startswith("=") else reason
+        yield _sentence(f"{name} has no coefficient of its own ({relation})")
+    if fit.covariance_reason and fit.separation is None:
         yield _sentence(fit.covariance_reason)
     yield from _row_notes(fit, rows)
-    for name, reason in fit.statistics.reasons.items():
-        yield _sentence(f"{dict(_LABELS).get(name, name)} is {ABSENT}: {reason}")
+    yield from _statistic_notes(fit)
     yield from _weight_notes(fit)
+    yield from map(_sentence, fit.notes)
 
 
 def _row_notes(fit: Fit, rows: list[Row]) -> Iterator[str]:
     """Reasons for absent errors, those that several rows share only once."""
     by_reason: dict[str, list[str]] = {}
     for row in rows:
-        if row.note and row.name not in fit.aliased and row.note != fit.covariance_reason:
+        if row.note and row.name not in fit.aliased and row.note not in (fit.covariance_reason, "separated"):
             by_reason.setdefault(row.note, []).append(row.name)
     for reason, names in by_reason.items():
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         yield _sentence(f"{shown}: {reason}")
+
+
+def _statistic_notes(fit: Fit) -> Iterator[str]:
+    """Why a figure that is shown is absent; several with one reason in one sentence."""
+    by_reason: dict[str, list[str]] = {}
+    for label, name in _shown_statistics(fit):
+        reason = fit.statistics.reasons.get(name)
+        if reason and math.isnan(getattr(fit.statistics, name)):
+            by_reason.setdefault(reason, []).append(label)
+    for reason, labels in by_reason.items():
+        yield _sentence(f"{', '.join(labels)}: {reason}")
 
 
 _WEIGHTS = {
@@ -217,12 +237,6 @@ _WEIGHTS = {
 def _weight_notes(fit: Fit) -> Iterator[str]:
     if fit.options.get("weights"):
         yield _WEIGHTS[fit.options.get("weights_kind", "precision")]
-
-
-_LABELS = [(name, label) for label, name in _GAUSSIAN + _GENERAL + _BOTH] + [
-    ("r2_mcfadden", "McFadden R²"),
-    ("f_pvalue", "p of F"),
-]
 
 
 def _sentence(text: str) -> str:

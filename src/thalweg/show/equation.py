@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from thalweg.data.dialects import Dialect, dialect_writer
+from thalweg.data.nodes import Binary, Call, Negative, Node, Number
 from thalweg.errors import NotAvailableError, OptionError
 from thalweg.show.links import equation_of, mean_in
 from thalweg.show.numbers import significant
@@ -71,27 +73,50 @@ def equation(fit: Fit, dialect: str = "text", *, digits: int = 4, kind: str = "m
 
 
 def _sum(fit: Fit, dialect: str, digits: int | None) -> str:
-    """eta: the coefficients times their columns, and the offset; every digit where `digits` is None."""
-    columns = fit.spec.expressions(dialect)
+    """eta: the coefficients times their columns, and the offsets; every digit where `digits` is None."""
     terms = [
-        _term(value, name == "Intercept", column, dialect, digits)
-        for name, value, column in zip(fit.names, fit.theta.tolist(), columns, strict=True)
+        _term(value, column, dialect, digits)
+        for name, value, column in zip(fit.names, fit.theta.tolist(), _columns(fit, dialect), strict=True)
         if name not in fit.aliased
     ]
-    terms += [("+", offset) for offset in _offsets(fit, dialect)]
+    terms += [("+", _bracketed(node, dialect_writer(dialect).write(node), dialect)) for node in _offsets(fit)]
     if not terms:
         return "0"
     (sign, first), rest = terms[0], terms[1:]
     return ("-" if sign == "-" else "") + first + "".join(f" {sign} {text}" for sign, text in rest)
 
 
-def _term(value: float, constant: bool, column: str, dialect: str, digits: int | None) -> tuple[str, str]:
+def _columns(fit: Fit, dialect: str) -> list[str | None]:
+    """Each column of the design as a factor of a product; None for the constant."""
+    nodes, texts = fit.spec.design.nodes(), fit.spec.expressions(cast("Dialect", dialect))
+    return [
+        None if node == Number(1.0) else text if text == name else _bracketed(node, text, dialect)
+        for name, node, text in zip(fit.names, nodes, texts, strict=True)
+    ]
+
+
+def _bracketed(node: Node, text: str, dialect: str) -> str:
+    """Sums in brackets, so that what stands before them multiplies all of them."""
+    loose = isinstance(node, Negative) or (isinstance(node, Binary) and node.operator in ("+", "-"))
+    return dialect_writer(dialect).bracket(text) if loose else text
+
+
+def _offsets(fit: Fit) -> list[Node]:
+    """What is added to eta without a coefficient."""
+    roles = fit.spec.roles
+    nodes = [reading.node for reading in fit.spec.parsed.offsets]
+    if roles.offset is not None:
+        nodes.append(roles.offset.node)
+    if roles.exposure is not None:
+        nodes.append(Call("log", (roles.exposure.node,)))
+    return nodes
+
+
+def _term(value: float, column: str | None, dialect: str, digits: int | None) -> tuple[str, str]:
     sign = "-" if value < 0 else "+"
     size = repr(abs(value)) if digits is None else _readable(abs(value), digits, dialect)
-    if constant:
-        return sign, size
     times = {"text": " ", "latex": r" \, ", "python": " * ", "sql": " * "}[dialect]
-    return sign, f"{size}{times}{column}"
+    return sign, size if column is None else f"{size}{times}{column}"
 
 
 def _readable(value: float, digits: int, dialect: str) -> str:
@@ -100,11 +125,6 @@ def _readable(value: float, digits: int, dialect: str) -> str:
         mantissa, _, exponent = text.partition("e")
         return rf"{mantissa} \times 10^{{{int(exponent)}}}"
     return text
-
-
-def _offsets(fit: Fit, dialect: str) -> list[str]:
-    """What is added to eta without a coefficient."""
-    return list(fit.spec.offset_expressions(dialect))
 
 
 def _python(fit: Fit, eta: str, kind: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from thalweg.data.contrasts import show_level
+from thalweg.data.nodes import Cbind, Comparison, column_names
 from thalweg.errors import NotAvailableError
 
 if TYPE_CHECKING:
@@ -88,18 +90,31 @@ def equation_of(fit: Fit, dialect: str, eta: str) -> str:
 
 def mean_name(fit: Fit, dialect: str = "text") -> str:
     """What the model predicts: `y` of a linear model, `P(died = yes)`, `E[claims]` of other families."""
-    response = fit.spec.response
-    name = "y" if response is None else response.name
-    event = f"{name} = {response.levels[1]}" if response is not None and response.levels else name
-    probability = fit.family.name == "binomial" and response is not None and response.kind == "levels"
+    name, event = fit.spec.response.name, _event(fit)
     if dialect == "latex":
-        if probability:
-            return rf"P\left({latex_name(name)} = {latex_name(str(response.levels[1]))}\right)"
-        plain = fit.family.link.name == "identity"
-        return rf"\widehat{{{latex_name(name)}}}" if plain else rf"\operatorname{{E}}\left[{latex_name(name)}\right]"
-    if probability:
-        return f"P({event})"
+        if event is not None:
+            return rf"P\left({' = '.join(map(latex_name, event))}\right)"
+        upright = latex_name(name)
+        linear = fit.family.link.name == "identity"
+        return rf"\widehat{{{upright}}}" if linear else rf"\operatorname{{E}}\left[{upright}\right]"
+    if event is not None:
+        return f"P({' = '.join(event)})"
     return name if fit.family.link.name == "identity" else f"E[{name}]"
+
+
+def _event(fit: Fit) -> tuple[str, ...] | None:
+    """What a binomial model gives the probability of: ('died', 'yes'), or ('y', '1'), or one word; None for a share."""
+    response = fit.spec.response
+    if fit.family.name != "binomial":
+        return None
+    if response.levels is not None:
+        return response.name, show_level(response.levels[1])
+    if isinstance(response.node, Cbind):
+        return (" ".join(column_names(response.node.successes)) or response.name,)
+    if isinstance(response.node, Comparison):
+        return (response.name,)
+    grouped = fit.spec.roles.trials is not None or fit.spec.roles.weights is not None
+    return None if grouped else (response.name, "1")
 
 
 def latex_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 LARGE, SMALL = 1e7, 1e-5  # outside of these a number is written with an exponent
@@ -81,8 +82,10 @@ def aligned(cells: Sequence[str]) -> list[str]:
     --------
     >>> aligned(["-334.57", "5.6", "12", "n/a"])
     ['-334.57', '   5.6 ', '  12   ', '    n/a']
+    >>> aligned(["0.0312", "3.0e-07", "<1e-16"])
+    [' 0.0312 ', ' 3.0e-07', '<1e-16  ']
     """
-    heads = [cell.partition(".")[0] if _is_number(cell) else "" for cell in cells]
+    heads = [re.split(r"[.e]", cell, maxsplit=1)[0] if _is_number(cell) else "" for cell in cells]
     tails = [cell[len(head) :] if _is_number(cell) else "" for cell, head in zip(cells, heads, strict=True)]
     left, right = max(map(len, heads), default=0), max(map(len, tails), default=0)
     width = max([left + right, *map(len, cells)])

@@ -169,7 +169,8 @@ def predicted(fit: Fit, source: Source, interval: str = "mean", kind: str = "mea
     possible = fit.covariance is not None and fit.separation is None
     request = Request.of(fit, interval if possible else None, None, kind)
     parts = list(batches(fit, source, request, Counter()))
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    names = parts[0] if parts else ("prediction",)
+    found = {name: np.concatenate([np.empty(0), *(part[name] for part in parts)]) for name in names}
     nothing = np.full_like(found["prediction"], np.nan)
     return {"lower": nothing, "upper": nothing, "standard_error": nothing} | found
 

@@ -99,7 +99,7 @@ def _aligned_pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
     heads, tails = zip(*(_figure_and_words(text) for _, text in pairs), strict=True)
     label_width = max(len(label) for label, _ in pairs)
     lines = [
-        label.ljust(label_width) + _GAP + figure + tail
+        label.ljust(label_width) + _GAP + (figure.rstrip() + tail if tail else figure)
         for (label, _), figure, tail in zip(pairs, aligned(heads), tails, strict=True)
     ]
     longest = max(map(len, lines))

@@ -131,3 +131,18 @@ def independent(triangle: Float[Tensor, "k p"]) -> Bool[Tensor, "p"]:
             kept[j] = True
             basis = torch.cat([basis, (column / size)[:, None]], dim=1)
     return kept
+
+
+def combinations(
+    triangle: Float[Tensor, "k p"], scale: Float[Tensor, "p"], kept: Bool[Tensor, "p"]
+) -> dict[int, dict[int, float]]:
+    """Each column that is not kept as {kept column: coefficient}, without coefficients that are rounding."""
+    index = kept.nonzero()[:, 0]
+    found = {}
+    for j in (~kept).nonzero()[:, 0].tolist():
+        solved = torch.linalg.lstsq(triangle[:, index], triangle[:, j][:, None], driver="gelsd").solution[:, 0]
+        sizes = solved.abs() if len(index) else solved
+        clear = sizes > 1e-10 * (sizes.max() if len(index) else 1.0)
+        own = solved * scale[index] / scale[j]
+        found[j] = {int(i): float(f"{c:.12g}") for i, c in zip(index[clear], own[clear].tolist(), strict=True)}
+    return found

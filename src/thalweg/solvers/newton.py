@@ -28,7 +28,7 @@ from thalweg.diagnose.separation import Recession, recession
 from thalweg.errors import DataError
 from thalweg.objective import Objective, Sums
 from thalweg.solvers.base import Solution, Solver, State, Status
-from thalweg.solvers.curvature import Curvature
+from thalweg.solvers.curvature import Curvature, combinations, weighted_triangle
 from thalweg.solvers.polish import polish
 from thalweg.solvers.start import starting_point
 
@@ -193,6 +193,14 @@ class Newton(Solver):
         return Curvature(sums.curvature, kept).inverse()
 
     @staticmethod
+    def _combinations(objective: Objective, state: NewtonState) -> dict[int, dict[int, float]]:
+        """The left-out columns as combinations of the others."""
+        if bool(state.factor.kept.all()):
+            return {}
+        triangle, scale = weighted_triangle(objective, state.theta)
+        return combinations(triangle, scale, state.factor.kept)
+
+    @staticmethod
     def _dispersion(objective: Objective, sums: Sums) -> float:
         """phi of step 3."""
         if getattr(objective.loss, "fixed_dispersion", None) is not None or sums.value <= 0:
@@ -258,7 +266,11 @@ class Newton(Solver):
             steps=state.step,
             passes=objective.passes,
             aliased={int(j): "" for j in (~state.factor.kept).nonzero()[:, 0]},
-            details={"gradient_size": state.gradient_size, "recession": state.recession, "kept": state.factor.kept},
+            details={
+                "gradient_size": state.gradient_size,
+                "recession": state.recession,
+                "combinations": self._combinations(objective, state),
+            },
         )
 
 

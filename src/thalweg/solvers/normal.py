@@ -23,7 +23,7 @@ from torch import Tensor
 
 from thalweg.data.block import Block
 from thalweg.data.rows import DoubledBlock
-from thalweg.doubled import Doubled, cross, exponent, gram, power_of_two, product, scaled
+from thalweg.doubled import Doubled, cross, exponent, gram, power_of_two, product, scaled, shifted
 from thalweg.error_free import Pair, dd_add
 from thalweg.errors import DataError
 from thalweg.objective import Objective
@@ -44,14 +44,14 @@ class Normal:
     shift : Tensor of int, (p + 1,)
         Columns were multiplied by 2^shift.
     rows : int
-    precision : torch.dtype
-        Of the data.
+    device : torch.device
+        Where the rows are; S and the shifts are on the processor.
     """
 
     matrix: Float[Tensor, "q q"]
     shift: Int[Tensor, "q"]
     rows: int
-    precision: torch.dtype
+    device: torch.device
 
 
 def plain(objective: Objective) -> Normal:
@@ -62,22 +62,22 @@ def plain(objective: Objective) -> Normal:
     DataError
         No rows, or a value that is not finite.
     """
-    matrix, rows = _plain_sums(objective, None)
+    matrix, rows, device = _plain_sums(objective, None)
     if rows == 0:
-        raise DataError("there are no rows to fit", advice="Look at the filter, or at the missing values, of the data.")
+        raise _no_rows()
     shift = torch.zeros(matrix.shape[0], dtype=torch.int64)
     if not _safe(matrix.diagonal()):
         shift = _largest(objective)
-        matrix, rows = _plain_sums(objective, shift)
+        matrix, rows, device = _plain_sums(objective, shift)
     if not bool(torch.isfinite(matrix).all()):
         raise DataError("a value in the data is not finite", advice="Drop or repair rows with NaN or infinity.")
     step = -(exponent(matrix.diagonal()) >> 1)
     scale = power_of_two(step)
-    return Normal(scale[:, None] * matrix * scale, shift + step, rows, _precision(objective))
+    return Normal(scale[:, None] * matrix * scale, shift + step, rows, device)
 
 
-def _precision(objective: Objective) -> torch.dtype:
-    return next(iter(objective.rows.blocks())).matrix.dtype
+def _no_rows() -> DataError:
+    return DataError("there are no rows to fit", advice="Look at the filter, or at the missing values, of the data.")
 
 
 def _safe(squares: Float[Tensor, "q"]) -> bool:
@@ -86,7 +86,7 @@ def _safe(squares: Float[Tensor, "q"]) -> bool:
     return bool((torch.isfinite(squares) & (squares > 0) & (size.abs() <= SAFE)).all())
 
 
-def _plain_sums(objective: Objective, shift: Tensor | None) -> tuple[Float[Tensor, "q q"], int]:
+def _plain_sums(objective: Objective, shift: Tensor | None) -> tuple[Float[Tensor, "q q"], int, torch.device]:
     """Equation (1) block by block."""
     parts: list[Tensor] | None = None
     rows = 0
@@ -95,9 +95,10 @@ def _plain_sums(objective: Objective, shift: Tensor | None) -> tuple[Float[Tenso
         parts = sums if parts is None else [a.add_(b) for a, b in zip(parts, sums, strict=True)]
         rows += block.rows
     if parts is None:
-        return torch.zeros(0, 0), 0
+        return torch.zeros(0, 0), 0, torch.device("cpu")
     left, right, square = (part.cpu() for part in parts)
-    return torch.cat([torch.cat([left, right[:, None]], 1), torch.cat([right, square[None]])[None]]), rows
+    top, bottom = torch.cat([left, right[:, None]], 1), torch.cat([right, square[None]])
+    return torch.cat([top, bottom[None]]), rows, parts[0].device
 
 
 def response(block: Block) -> Float[Tensor, "n"]:
@@ -122,7 +123,8 @@ def _scaled_sums(block: Block, shift: Int[Tensor, "q"]) -> list[Tensor]:
 
 def _plain_rows(block: Block, shift: Int[Tensor, "q"]) -> Float[Tensor, "n q"]:
     """sqrt(w) [X, z] 2^shift."""
-    rows = _times_power(torch.cat([block.matrix.dense(), response(block)[:, None]], 1), shift)
+    rows = torch.cat([block.matrix.dense(), response(block)[:, None]], 1)
+    rows = shifted(rows, shift.to(rows.device))
     return rows if block.loss_weight is None else rows * block.loss_weight.sqrt()[:, None]
 
 
@@ -148,12 +150,6 @@ def _shift(tops: list[Int[Tensor, "q"]]) -> Int[Tensor, "q"]:
 def _row_shift(weight: Float[Tensor, "n"] | None) -> Int[Tensor, "n"] | None:
     """e with w = 4^e m, m in [1/2, 2); far below everything for w = 0, so that such a row counts for nothing."""
     return None if weight is None else torch.where(weight == 0, ABSENT, exponent(weight) >> 1)
-
-
-def _times_power(x: Tensor, shift: Int[Tensor, "*shape"]) -> Tensor:
-    """x 2^shift in two factors, neither of which overflows before the product does."""
-    half = shift >> 1
-    return x * power_of_two(half).to(x.device) * power_of_two(shift - half).to(x.device)
 
 
 @final
@@ -185,6 +181,8 @@ class DoubledRows:
         self._kept: list[ScaledRows] | None = None
         if shift is None:
             blocks = list(self._read())
+            if not blocks:
+                raise _no_rows()
             shift = _shift([_top(_side_by_side(b)[0], _row_shift(_weight(b))) for b in blocks])
             self._kept = [_scaled_rows(b, shift) for b in blocks]
         self.shift = shift
@@ -198,6 +196,11 @@ class DoubledRows:
             yield from self._kept
         else:
             yield from (_scaled_rows(block, self.shift) for block in self._read())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return next(iter(self)).values[0].device
 
     def count(self) -> int:
         return sum(rows.values[0].shape[0] for rows in self)
@@ -247,7 +250,7 @@ def _scaled_rows(block: DoubledBlock, shift: Int[Tensor, "q"]) -> ScaledRows:
         total = total + row_shift[:, None]
         rest = weight * power_of_two(-2 * row_shift)
         high, low = _only(weight, high), None if low is None else _only(weight, low)
-    return ScaledRows((_times_power(high, total), None if low is None else _times_power(low, total)), rest)
+    return ScaledRows((shifted(high, total), None if low is None else shifted(low, total)), rest)
 
 
 def _only(weight: Float[Tensor, "n"], x: Float[Tensor, "n q"]) -> Float[Tensor, "n q"]:

@@ -1,12 +1,14 @@
 """Refinement: the solution of G Z = B to doubled precision from a factor in working precision.
 
 1. residual      R = B - G Z                in doubled precision (G, Z and B are pairs)
-2. correction    D = (L L')^-1 R            in working precision
+2. correction    D = G^-1 R                 in working precision, with the inverse from the factor
 3. update        Z = Z + D                  in doubled precision
 
 Each turn multiplies the error by about cond(G) 2^-53, down to the rounding of doubled precision: two turns where G is
-near the identity, four at a condition number of 1e12 (Wilkinson 1963; N. J. Higham, "Accuracy and Stability of Numerical Algorithms",
-2nd ed. 2002, section 12.1, doi:10.1137/1.9780898718027).
+near the identity, five at a condition number of 1e12.
+
+Reference: N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed. (2002), section 12.1,
+doi:10.1137/1.9780898718027.
 """
 
 from __future__ import annotations
@@ -69,11 +71,11 @@ def refine(gram: Pair, right: Pair, factor: Factor) -> Refined:
     >>> found.solution[0][:, 0].tolist(), found.fixed
     ([0.375, -0.25], True)
     """
-    z = (factor.solve(right[0]), torch.zeros_like(right[0]))
+    z = (factor.inverse @ right[0], torch.zeros_like(right[0]))
     slices = sliced(gram)
     before, turn = float("inf"), 0
     for turn in range(1, TURNS + 1):
-        correction = factor.solve(_residual(slices, z, right))
+        correction = factor.inverse @ _residual(slices, z, right)
         z = dd_add(z, (correction, torch.zeros_like(correction)))
         size = relative_size(correction, z[0])
         if size <= FIXED:

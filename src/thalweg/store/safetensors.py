@@ -190,9 +190,10 @@ def _check_entry(name: str, entry: Any, start: int) -> int:
 def _digits_at(data: bytes, length: int, checksum: str) -> int:
     """Where the 64 digits stand; the quotes cannot occur inside a JSON string, so there is one such place."""
     field = f'"checksum":"{checksum}"'.encode("ascii")
-    if data.count(field, 8, 8 + length) != 1:
+    at = data.find(field, 8, 8 + length)
+    if at < 0:  # spaces inside: the same JSON, but not what pack writes
         raise ModelFileError("its checksum is not where it belongs", advice=_DAMAGED)
-    return data.index(field, 8) + len(field) - 1 - _DIGITS
+    return at + len(field) - 1 - _DIGITS
 
 
 def _digest(data: bytes, at: int) -> str:

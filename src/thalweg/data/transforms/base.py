@@ -75,7 +75,7 @@ def number(options: Options, name: str, *, least: float | None = None, whole: bo
     if value is None:
         return
     kind = int if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kind) or (least is not None and value < least):  # type: ignore[arg-type, operator]
+    if isinstance(value, bool) or not isinstance(value, kind) or (least is not None and value < least):
         wanted = f"a {'whole ' if whole else ''}number" + (f" of at least {least:g}" if least is not None else "")
         raise ValueError(f"{name} must be {wanted}, not {value!r}")
 

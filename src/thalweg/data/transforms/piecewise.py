@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -12,12 +13,10 @@ from torch import Tensor
 from thalweg.data.nodes import Binary, Node, Number, Piecewise
 
 
-def piecewise(
-    argument: Node, breaks: Sequence[float], degree: int, values: Callable[[Tensor], Tensor]
-) -> list[Node]:
+def piecewise(argument: Node, breaks: Sequence[float], degree: int, values: Callable[[Tensor], Tensor]) -> list[Node]:
     """Each column of `values`, a polynomial of at most this degree between breaks and beyond them, as an expression."""
     edges = [2 * breaks[0] - breaks[1], *breaks, 2 * breaks[-1] - breaks[-2]]
-    by_piece = [_coefficients(left, right, degree, values) for left, right in zip(edges[:-1], edges[1:], strict=True)]
+    by_piece = [_coefficients(left, right, degree, values) for left, right in pairwise(edges)]
     origins = [breaks[0], *breaks[:-1], breaks[-1]]
     shifted = [_shift(c, edge - origin) for c, edge, origin in zip(by_piece, edges, origins, strict=False)]
     columns = shifted[0].shape[1]
@@ -44,7 +43,9 @@ def _shift(coefficients: np.ndarray, by: float) -> np.ndarray:
     if by == 0:
         return coefficients
     size = len(coefficients)
-    binomial = np.array([[math.comb(j, i) * (-by) ** (j - i) if j >= i else 0.0 for j in range(size)] for i in range(size)])
+    binomial = np.array(
+        [[math.comb(j, i) * (-by) ** (j - i) if j >= i else 0.0 for j in range(size)] for i in range(size)]
+    )
     return binomial @ coefficients
 
 

@@ -17,7 +17,6 @@ References
 from __future__ import annotations
 
 import math
-from functools import reduce
 
 import torch
 from jaxtyping import Float
@@ -44,7 +43,8 @@ def jacobi(
 ) -> tuple[Float[Tensor, "m"], Float[Tensor, "m"]]:
     """First a_0 .. a_{m-1} and b_1 .. b_m of equation (1); m < count where the measure has fewer points."""
     basis = [weight.sqrt() / weight.sum().sqrt()]
-    a, b = [], []
+    a: list[Tensor] = []
+    b: list[Tensor] = []
     spread = float(x.abs().max()) if x.numel() else 0.0
     for j in range(count):
         moved = x * basis[j]
@@ -139,8 +139,10 @@ class OrthogonalPoly(Transform):
         a, b = (torch.tensor(values[:degree], dtype=torch.float64) for values in (self.a, self.b))
         roots, _ = gauss(a, b, 1.0)
         scale = 1 / math.sqrt(self.count) / math.prod(self.b[:degree])
-        factors: list[Node] = [Binary("-", argument, Number(root)) for root in roots.tolist()]
-        return reduce(lambda left, right: Binary("*", left, right), factors, Number(scale))
+        node: Node = Number(scale)
+        for root in roots.tolist():
+            node = Binary("*", node, Binary("-", argument, Number(root)))
+        return node
 
 
 class RawPoly(Transform):
@@ -163,6 +165,4 @@ class RawPoly(Transform):
         return torch.stack([high for high, _ in powers], dim=1), torch.stack([low for _, low in powers], dim=1)
 
     def nodes(self, argument: Node) -> list[Node]:
-        return [
-            argument if k == 1 else Binary("**", argument, Number(float(k))) for k in range(1, self.degree + 1)
-        ]
+        return [argument if k == 1 else Binary("**", argument, Number(float(k))) for k in range(1, self.degree + 1)]

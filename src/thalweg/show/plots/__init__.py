@@ -56,7 +56,7 @@ def plot(fit: Fit, kind: str = "fit", path: str | os.PathLike[str] | None = None
     Notes
     -----
     Of more than 5,000 rows, 5,000 are drawn, always the same ones, and the caption says so; the labelled extremes are
-    those of all rows.
+    those of all rows (of the drawn ones in "qq").
     """
     kind = _ALIASES.get(kind, kind)
     if kind not in KINDS:

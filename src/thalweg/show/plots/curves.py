@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.show.numbers import elide
-from thalweg.show.plots.grid import Predictor
+from thalweg.show.plots.predictors import Predictor
 from thalweg.show.plots.style import BAND_ALPHA, LINE, scatter
 from thalweg.show.rowwise import predicted
 
@@ -39,6 +39,11 @@ def curve(fit: Fit, columns: Mapping[str, Any], *, interval: str = "mean", kind:
 
     found = predicted(fit, open_source(dict(columns)), interval, kind)
     return Curve(found["prediction"], found["lower"], found["upper"])
+
+
+def caveat(fit: Fit) -> str:
+    """What a caption must say of a fit whose coefficients are infinite."""
+    return "The data are separated: how steep the fit is drawn means nothing." if fit.separation is not None else ""
 
 
 def draw_band(axes: Axes, at: Float[np.ndarray, "n"], found: Curve, colour: str, label: str | None = None) -> None:

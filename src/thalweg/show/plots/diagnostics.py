@@ -75,7 +75,8 @@ def _caption(fit: Fit, shown: Sample) -> str:
 
 def _residuals(fit: Fit, shown: Sample, axes: Axes) -> None:
     x, y = shown.rows.eta, shown.rows.deviance
-    scatter(axes, x, y)
+    every = shown.outliers_too()
+    scatter(axes, every.eta, every.deviance)
     axes.axhline(0, color=NEUTRAL, linewidth=1, zorder=1)
     _smooth(axes, x, y)
     dress(axes, "Residuals against fitted", predictor_label(fit), _residual_label(fit))
@@ -117,7 +118,8 @@ def normal_band(n: int, level: float) -> tuple[Vector, Vector, Vector]:
 
 def _scale(fit: Fit, shown: Sample, axes: Axes) -> None:
     x, y = shown.rows.eta, np.sqrt(np.abs(shown.rows.standardized))
-    scatter(axes, x, y)
+    every = shown.outliers_too()
+    scatter(axes, every.eta, np.sqrt(np.abs(every.standardized)))
     axes.set_ylim(bottom=0)
     _smooth(axes, x, y)
     dress(axes, "Spread against fitted", predictor_label(fit), "sqrt |standardised residual|")
@@ -126,19 +128,20 @@ def _scale(fit: Fit, shown: Sample, axes: Axes) -> None:
 
 
 def _leverage(fit: Fit, shown: Sample, axes: Axes) -> None:
-    x, y = shown.rows.leverage, shown.rows.standardized_pearson
-    extreme, numbers = shown.influential
+    every = shown.outliers_too()
+    x, y = every.leverage, every.standardized_pearson
     dress(axes, "Leverage", "leverage", "standardised Pearson residual")
+    axes.locator_params(axis="x", nbins=6)
+    axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
     if not np.isfinite(y).any():
         return
     scatter(axes, x, y)
-    at, height = extreme.leverage, extreme.standardized_pearson
-    scatter(axes, at, height)
     axes.axhline(0, color=NEUTRAL, linewidth=1, zorder=1)
-    axes.set_xlim(0, 1.08 * float(np.nanmax(np.concatenate([x, at]))))
+    axes.set_xlim(0, 1.08 * float(np.nanmax(x)))
     axes.set_ylim(axes.get_ylim())
     _cook_contours(axes, len(fit.names) - len(fit.aliased))
-    _label(axes, at, height, numbers)
+    extreme, numbers = shown.influential
+    _label(axes, extreme.leverage, extreme.standardized_pearson, numbers)
 
 
 def _cook_contours(axes: Axes, rank: int) -> None:

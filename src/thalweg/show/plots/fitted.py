@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from thalweg.errors import NotAvailableError
 from thalweg.show.links import mean_name
 from thalweg.show.numbers import elide
-from thalweg.show.plots.curves import Curve, curve, draw_band, draw_means, draw_strips, is_binary, outcome
-from thalweg.show.plots.grid import Predictor, grid, named
+from thalweg.show.plots.curves import Curve, caveat, curve, draw_band, draw_means, draw_strips, is_binary, outcome
+from thalweg.show.plots.grid import grid, held, named, places
 from thalweg.show.plots.panels import draw_panels
 from thalweg.show.plots.plane import draw_plane
-from thalweg.show.plots.predictors import beside, predictors
+from thalweg.show.plots.predictors import Predictor, beside, predictors
 from thalweg.show.plots.sample import Sample, sample
 from thalweg.show.plots.style import (
     LINE,
@@ -49,7 +49,7 @@ def draw_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
     if not every:
         raise NotAvailableError("a fit without predictors has no picture", advice="See fit.summary().")
     numbers, categories = [p for p in every if p.numeric], [p for p in every if not p.numeric]
-    alone = x is None and not beside(fit)
+    alone = x is None and not beside(fit) and all(p.index is None for p in every[1:])
     if alone and not categories and len(numbers) == 1:
         return _draw_curve(fit, numbers[0], shown)
     if alone and not numbers and len(categories) == 1:
@@ -63,16 +63,17 @@ def draw_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
             "a picture of a model with several predictors needs the data, which a loaded model does not hold",
             advice='plot("coefficients") still works; for the rest, fit again.',
         )
-    return draw_panels(fit, every, every if x is None else named(every, x), beside(fit), shown)
+    return draw_panels(fit, every if x is None else named(every, x), shown)
 
 
 def _draw_curve(fit: Fit, predictor: Predictor, shown: Sample | None) -> Figure:
     """One number."""
     figure = new_figure(7.2, 5.0)
     axes = figure.subplots()
-    at, columns = predictor.values(), {predictor.name: predictor.values()}
+    at = places(predictor)
+    columns = grid(held(fit, shown), {predictor: at})
     if shown is not None:
-        scatter(axes, shown.columns[predictor.name], outcome(fit, shown), label="data")
+        scatter(axes, predictor.of(shown.columns), outcome(fit, shown), label="data")
     wide = _new_observation(fit, columns)
     if wide is not None:
         axes.fill_between(
@@ -100,12 +101,12 @@ def _draw_curves(fit: Fit, number: Predictor, category: Predictor, shown: Sample
     figure = new_figure(7.6, 5.0)
     axes = figure.subplots()
     y = outcome(fit, shown) if shown is not None else None
-    at = number.values()
+    at = places(number)
     for colour, level in zip(PALETTE, category.levels, strict=False):
         if shown is not None and y is not None:
-            here = shown.columns[category.name] == level
-            scatter(axes, shown.columns[number.name][here], y[here], colour=colour)
-        columns = grid({category.name: level}, **{number.name: at})
+            here = category.of(shown.columns) == level
+            scatter(axes, number.of(shown.columns)[here], y[here], colour=colour)
+        columns = grid({category.column: level, number.column: 0.0}, {number: at})
         draw_band(axes, at, curve(fit, columns), colour)
         axes.plot([], [], color=colour, linewidth=2, label=elide(str(level), 24))
     _finish(fit, figure, axes, number.name, shown)
@@ -118,8 +119,8 @@ def _draw_levels(fit: Fit, category: Predictor, shown: Sample | None) -> Figure:
     figure = new_figure(max(5.5, min(14.0, 2.0 + 0.75 * len(category.levels))), 5.0)
     axes = figure.subplots()
     if shown is not None:
-        draw_strips(axes, category, shown.columns[category.name], outcome(fit, shown))
-    draw_means(axes, category, curve(fit, {category.name: category.values()}))
+        draw_strips(axes, category, category.of(shown.columns), outcome(fit, shown))
+    draw_means(axes, category, curve(fit, {category.column: places(category)}))
     _finish(fit, figure, axes, category.name, shown)
     return figure
 
@@ -132,4 +133,5 @@ def _finish(fit: Fit, figure: Figure, axes: Axes, x: str, shown: Sample | None) 
     notes = [shown.caption if shown is not None else "A model file holds no data: the points are missing."]
     if shown is not None and is_binary(fit, shown):
         notes.append("Points are the outcomes 0 and 1, spread so that they can be told apart.")
+    notes.append(caveat(fit))
     caption(figure, " ".join(note for note in notes if note))

@@ -39,7 +39,7 @@ def draw_coefficients(fit: Fit, *, intercept: bool = False) -> Figure:
         axes.set_xscale("symlog", linthresh=uneven)
         _few_ticks(axes, uneven)
     headline(figure, fit.spec.formula)
-    caption(figure, _caption(len(every), len(rows), len(shown), uneven))
+    caption(figure, _caption(not all(map(_clear, shown)), len(every), len(rows), len(shown), uneven))
     return figure
 
 
@@ -54,14 +54,18 @@ def _most_certain(rows: list[Row]) -> list[Row]:
 def _draw(axes: Axes, rows: list[Row]) -> None:
     places = np.arange(len(rows))[::-1]
     for place, row in zip(places, rows, strict=True):
-        clear = row.low > 0 or row.high < 0
-        colour = POINT if clear else NEUTRAL
+        colour = POINT if _clear(row) else NEUTRAL
         axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2.2, solid_capstyle="butt", zorder=2)
         axes.plot([row.estimate], [place], "o", color=colour, markersize=5.5, zorder=3)
         axes.text(1.015, place, _figures(row), transform=axes.get_yaxis_transform(), fontsize=TICK_SIZE, va="center")
     axes.axvline(0, color=LINE, linewidth=1.1, zorder=1)
     axes.set_yticks(places, [elide(row.name, 34) for row in rows])
     axes.set_ylim(-0.7, len(rows) - 0.3)
+
+
+def _clear(row: Row) -> bool:
+    """Whether the interval is on one side of 0."""
+    return row.low > 0 or row.high < 0
 
 
 def _figures(row: Row) -> str:
@@ -93,8 +97,8 @@ def _few_ticks(axes: Axes, threshold: float) -> None:
     axes.minorticks_off()
 
 
-def _caption(every: int, usable: int, shown: int, uneven: float | None) -> str:
-    parts = ["Grey: the interval holds 0."]
+def _caption(grey: bool, every: int, usable: int, shown: int, uneven: float | None) -> str:
+    parts = ["Grey: the interval holds 0."] if grey else []
     if every > usable:
         parts.append(f"{every - usable} without an estimate left out.")
     if usable > shown:

@@ -1,80 +1,84 @@
-"""Where a fitted curve is evaluated: one predictor varied over its range, the others held."""
+"""Where a fitted curve is evaluated: some predictors varied over their ranges, the others held."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thalweg.errors import OptionError
 from thalweg.show.numbers import elide, significant
+from thalweg.show.plots.predictors import Predictor, computed_from, predictors
+from thalweg.show.plots.sample import Sample
 
 if TYPE_CHECKING:
-    from thalweg.show.plots.sample import Sample
+    from thalweg.result import Fit
 
 PLACES = 200  # of a curve
 
 
-@dataclass(frozen=True)
-class Predictor:
-    """A column of the data that the model predicts from.
+def places(predictor: Predictor, n: int = PLACES) -> np.ndarray:
+    """Numbers spread over the range in training and no further, or the levels."""
+    if predictor.range is not None:
+        return np.linspace(*predictor.range, n)
+    return as_column(predictor.levels)
 
-    Attributes
-    ----------
-    name : str
-    range : (low, high) or None
-        Of a number in training; None for a category.
-    levels : tuple
-        Of a category, its reference first; empty for a number.
+
+def as_column(levels: Sequence[Any]) -> np.ndarray:
+    """Levels as a column: numbers as float64, anything else as objects."""
+    if all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels):
+        return np.array(levels, dtype=np.float64)
+    column = np.empty(len(levels), dtype=object)
+    column[:] = levels
+    return column
+
+
+def held(fit: Fit, shown: Sample | None) -> dict[str, Any]:
+    """The value of each column that a prediction reads, where it is not varied.
+
+    A category is held at its reference level, a number at its mean (without the data: at the middle of its range), and
+    a column of which a category is computed at its value in some row.
     """
-
-    name: str
-    range: tuple[float, float] | None
-    levels: tuple[Any, ...] = ()
-
-    @property
-    def numeric(self) -> bool:
-        return self.range is not None
-
-    def values(self, places: int = PLACES) -> np.ndarray:
-        """Numbers spread over the range, or the levels."""
-        if self.range is not None:
-            return np.linspace(*self.range, places)
-        out = np.empty(len(self.levels), dtype=object)
-        out[:] = self.levels
-        return out
+    at = {p.column: p.reference if p.range is None else sum(p.range) / 2 for p in predictors(fit)}
+    if shown is None:
+        return at
+    categories, computed = {p.column for p in predictors(fit) if not p.numeric}, computed_from(fit)
+    for name in fit.spec.predictor_columns:
+        if name not in categories:
+            at[name] = shown.columns[name][0] if name in computed else shown.means[name]
+    return at
 
 
-def held(predictors: Sequence[Predictor], extra: Mapping[str, float], shown: Sample | None) -> dict[str, Any]:
-    """The value at which each predictor is held where it is not varied: the mean, or the reference level.
-
-    `extra` are columns that are read but never varied (offsets, exposures).
-    """
-    means = dict(extra) | dict(shown.means if shown is not None else {})
-    return {p.name: means.get(p.name, sum(p.range) / 2) if p.range is not None else p.levels[0] for p in predictors} | {
-        name: means[name] for name in extra
-    }
-
-
-def grid(at: Mapping[str, Any], **varied: Any) -> dict[str, Any]:
-    """Columns for a prediction: these varied, the rest of `at` held."""
+def grid(at: Mapping[str, Any], varied: Mapping[Predictor, np.ndarray]) -> dict[str, np.ndarray]:
+    """Columns for a prediction: some predictors with these values, the rest of `at` held."""
     rows = len(next(iter(varied.values())))
-    return {name: varied.get(name, _repeat(value, rows)) for name, value in at.items()} | varied
+    columns = {name: _repeated(value, rows) for name, value in at.items()}
+    for predictor, values in varied.items():
+        if predictor.index is None:
+            columns[predictor.column] = values
+        else:
+            columns[predictor.column][:, predictor.index] = values
+    return columns
 
 
-def _repeat(value: Any, rows: int) -> np.ndarray:
-    out = np.empty(rows, dtype=float if isinstance(value, float) else object)
-    out[:] = value
-    return out
+def _repeated(value: Any, rows: int) -> np.ndarray:
+    if isinstance(value, np.ndarray):
+        return np.tile(value, (rows, 1))
+    return as_column([value] * rows)
 
 
 def held_text(at: Mapping[str, Any]) -> str:
     """'bmi 26.4, sex 1', for a caption; at most six of them."""
-    parts = [f"{elide(name, 24)} {significant(v, 3) if isinstance(v, float) else v}" for name, v in at.items()]
+    parts = [f"{elide(name, 24)} {_value_text(value)}" for name, value in at.items()]
     more = len(parts) - 6
     return ", ".join(parts[:6]) + (f" and {more} more" if more > 0 else "")
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return "at its means"
+    return significant(value, 3) if isinstance(value, float) else elide(str(value), 24)
 
 
 def named(predictors: Sequence[Predictor], names: str | Sequence[str]) -> tuple[Predictor, ...]:
@@ -85,9 +89,8 @@ def named(predictors: Sequence[Predictor], names: str | Sequence[str]) -> tuple[
     OptionError
         A name that is none of them.
     """
-    wanted = [names] if isinstance(names, str) else list(names)
     known = {p.name: p for p in predictors}
-    for name in wanted:
+    for name in [names] if isinstance(names, str) else names:
         if name not in known:
             raise OptionError(f"x = {name!r} is no predictor of this fit", advice=f"Use one of {', '.join(known)}.")
-    return tuple(known[name] for name in wanted)
+    return tuple(known[name] for name in ([names] if isinstance(names, str) else names))

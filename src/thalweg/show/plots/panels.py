@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from thalweg.show.links import mean_name
-from thalweg.show.plots.curves import Curve, curve, draw_band, draw_means, draw_strips, is_binary, outcome
-from thalweg.show.plots.grid import Predictor, grid, held, held_text
+from thalweg.show.plots.curves import Curve, caveat, curve, draw_band, draw_means, draw_strips, is_binary, outcome
+from thalweg.show.plots.grid import grid, held, held_text, places
+from thalweg.show.plots.predictors import Predictor
 from thalweg.show.plots.style import LINE, caption, dress, headline, new_figure, scatter
 
 if TYPE_CHECKING:
@@ -36,17 +37,15 @@ class _Panel:
         return float(np.ptp(self.found.mean))
 
 
-def draw_panels(
-    fit: Fit, every: Sequence[Predictor], wanted: Sequence[Predictor], extra: Mapping[str, float], shown: Sample
-) -> Figure:
+def draw_panels(fit: Fit, wanted: Sequence[Predictor], shown: Sample) -> Figure:
     """Panels for the wanted predictors; of too many, those along which the fit moves most.
 
     A 0/1 response is drawn as a probability with its outcomes; everything else on the scale of the link, where partial
     residuals, the fit at x_i with the others held plus the working residual (y_i - mu_i) / h'(eta_i), are additive.
     """
-    at = held(every, extra, shown)
+    at = held(fit, shown)
     binary = is_binary(fit, shown)
-    panels = [_Panel(p, curve(fit, grid(at, **{p.name: p.values()}), kind=_kind(binary))) for p in wanted]
+    panels = [_Panel(p, curve(fit, grid(at, {p: places(p)}), kind=_kind(binary))) for p in wanted]
     kept = _largest(panels)
     figure, frames, across = _frames(len(kept))
     for i, (axes, panel) in enumerate(zip(frames, kept, strict=False)):
@@ -54,7 +53,7 @@ def draw_panels(
     for axes in frames[len(kept) :]:
         axes.set_visible(False)
     headline(figure, fit.spec.formula)
-    caption(figure, _caption(at, kept, len(panels), shown, binary))
+    caption(figure, _caption(fit, at, kept, len(panels), shown, binary))
     return figure
 
 
@@ -78,11 +77,11 @@ def _frames(n: int) -> tuple[Figure, list[Axes], int]:
 
 def _draw(fit: Fit, axes: Axes, panel: _Panel, at: dict[str, Any], shown: Sample, label: str) -> None:
     p = panel.predictor
-    x = shown.columns[p.name]
+    x = p.of(shown.columns)
     y = outcome(fit, shown) if is_binary(fit, shown) else _partial(fit, p, at, shown)
     if p.numeric:
         scatter(axes, x, y)
-        draw_band(axes, p.values(), panel.found, LINE)
+        draw_band(axes, places(p), panel.found, LINE)
     else:
         draw_strips(axes, p, x, y)
         draw_means(axes, p, panel.found)
@@ -91,7 +90,7 @@ def _draw(fit: Fit, axes: Axes, panel: _Panel, at: dict[str, Any], shown: Sample
 
 def _partial(fit: Fit, p: Predictor, at: dict[str, Any], shown: Sample) -> np.ndarray:
     """The fit at each row's x with the others held, plus the row's working residual."""
-    return curve(fit, grid(at, **{p.name: shown.columns[p.name]}), kind="link").mean + shown.rows.working
+    return curve(fit, grid(at, {p: p.of(shown.columns)}), kind="link").mean + shown.rows.working
 
 
 def _label(fit: Fit, binary: bool) -> str:
@@ -99,9 +98,9 @@ def _label(fit: Fit, binary: bool) -> str:
     return mean_name(fit) if binary or link == "identity" else f"{link.replace('_', ' ')} of {mean_name(fit)}"
 
 
-def _caption(at: dict[str, Any], kept: list[_Panel], panels: int, shown: Sample, binary: bool) -> str:
+def _caption(fit: Fit, at: dict[str, Any], kept: list[_Panel], panels: int, shown: Sample, binary: bool) -> str:
     points = "Points are the outcomes 0 and 1, spread a little." if binary else "Points are partial residuals."
-    parts = [f"Other predictors held at {held_text(at)}.", points, shown.caption]
+    parts = [f"Other predictors held at {held_text(at)}.", points, shown.caption, caveat(fit)]
     if panels > len(kept):
         parts.append(f"The {len(kept)} of {panels} predictors along which the fit moves most; name others with x=.")
     return " ".join(part for part in parts if part)

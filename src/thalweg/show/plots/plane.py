@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.show.links import mean_name
-from thalweg.show.plots.curves import curve, is_binary
-from thalweg.show.plots.grid import Predictor
+from thalweg.show.plots.curves import caveat, curve, is_binary
+from thalweg.show.plots.grid import places
+from thalweg.show.plots.predictors import Predictor
 from thalweg.show.plots.style import TICK_SIZE, caption, dress, headline, new_figure, point_size
 
 if TYPE_CHECKING:
@@ -32,14 +33,19 @@ def draw_plane(fit: Fit, across: Predictor, up: Predictor, shown: Sample | None)
     shade = axes.contourf(x, y, p, levels=np.linspace(0, 1, 21), cmap=_MAP, alpha=0.75)
     _boundary(axes, x, y, p)
     if shown is not None:
-        _outcomes(fit, axes, shown, across.name, up.name)
+        _outcomes(fit, axes, shown, across, up)
     dress(axes, "", across.name, up.name)
     axes.grid(False)
     bar = figure.colorbar(shade, ax=axes, ticks=[0, 0.25, 0.5, 0.75, 1], pad=0.02)
     bar.set_label(mean_name(fit), fontsize=TICK_SIZE + 1)
     bar.ax.tick_params(labelsize=TICK_SIZE)
     headline(figure, fit.spec.formula)
-    caption(figure, " ".join(filter(None, ["Line: the boundary, probability 0.5; dashed: 0.1 and 0.9.", _rows(shown)])))
+    caption(
+        figure,
+        " ".join(
+            filter(None, ["Line: the boundary, probability 0.5; dashed: 0.1 and 0.9.", _rows(shown), caveat(fit)])
+        ),
+    )
     return figure
 
 
@@ -51,9 +57,9 @@ def surface(
     fit: Fit, across: Predictor, up: Predictor
 ) -> tuple[Float[np.ndarray, "k"], Float[np.ndarray, "k"], Float[np.ndarray, "k k"]]:
     """Places across and up, and the probability at each pair of them."""
-    x, y = across.values(PLACES), up.values(PLACES)  # no further: beyond the data the fit is a guess
+    x, y = places(across, PLACES), places(up, PLACES)  # no further: beyond the data the fit is a guess
     right, high = np.meshgrid(x, y)
-    found = curve(fit, {across.name: right.ravel(), up.name: high.ravel()})
+    found = curve(fit, {across.column: right.ravel(), up.column: high.ravel()})
     return x, y, found.mean.reshape(right.shape)
 
 
@@ -63,8 +69,8 @@ def _boundary(axes: Axes, x: np.ndarray, y: np.ndarray, p: np.ndarray) -> None:
             axes.contour(x, y, p, levels=[level], colors="black", linestyles=style, linewidths=width)
 
 
-def _outcomes(fit: Fit, axes: Axes, shown: Sample, across: str, up: str) -> None:
-    x, y, value = shown.columns[across], shown.columns[up], shown.rows.y
+def _outcomes(fit: Fit, axes: Axes, shown: Sample, across: Predictor, up: Predictor) -> None:
+    x, y, value = across.of(shown.columns), up.of(shown.columns), shown.rows.y
     size = point_size(len(x))
     if not is_binary(fit, shown):
         axes.scatter(x, y, c=value, cmap=_MAP, vmin=0, vmax=1, edgecolors="black", linewidths=0.5, s=size)

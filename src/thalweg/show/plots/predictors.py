@@ -2,27 +2,99 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from thalweg.show.plots.grid import Predictor
+import numpy as np
+
+from thalweg.data.contrasts import base_index
+from thalweg.data.learn import category_of
+from thalweg.data.nodes import Name, column_names
 
 if TYPE_CHECKING:
+    from thalweg.data.spec import Spec
     from thalweg.result import Fit
 
 
+@dataclass(frozen=True)
+class Predictor:
+    """A column of the data that the model predicts from, or one column of a matrix column.
+
+    Attributes
+    ----------
+    name : str
+        As labels show it.
+    column : str
+        In the data.
+    index : int or None
+        Of a matrix column: which of its columns.
+    range : (low, high) or None
+        Of a number in training; None for a category.
+    levels : tuple
+        Of a category; empty for a number.
+    reference : object
+        Of a category, the level that the others are compared with.
+    """
+
+    name: str
+    column: str
+    index: int | None = None
+    range: tuple[float, float] | None = None
+    levels: tuple[Any, ...] = ()
+    reference: Any = None
+
+    @property
+    def numeric(self) -> bool:
+        return self.range is not None
+
+    def of(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Its values in a table."""
+        column = columns[self.column]
+        return column if self.index is None else column[:, self.index]
+
+
 def predictors(fit: Fit) -> tuple[Predictor, ...]:
-    """Columns that can be varied, numbers and categories, in the order of the formula's columns."""
-    spec = fit.spec
-    found = []
-    for name in spec.predictor_columns:
-        if name in spec.levels:
-            found.append(Predictor(name, None, tuple(spec.levels[name])))
-        elif name in spec.ranges and name not in beside(fit):
-            low, high = spec.ranges[name]
-            found.append(Predictor(name, (float(low), float(high))))
-    return tuple(found)
+    """What can be varied, in the order of the formula; a column that is a category anywhere is one here."""
+    found: dict[str, Predictor] = {}
+    for predictor in _all(fit.spec):
+        if predictor.name not in found or not predictor.numeric:
+            found[predictor.name] = predictor
+    return tuple(found.values())
 
 
-def beside(fit: Fit) -> dict[str, float]:
-    """Columns that are read but have no coefficient (offsets, exposures), with the middle of their range."""
-    return {}
+def _all(spec: Spec) -> Iterator[Predictor]:
+    for key, node in spec.parsed.factors.items():
+        category = category_of(key, node, spec.learned.kinds)
+        if category is None:
+            for column in column_names(node):
+                yield from _numbers(spec, column)
+        elif isinstance(category.argument, Name):
+            levels = spec.levels[key]
+            reference = levels[base_index(category, levels)]
+            yield Predictor(category.argument.name, category.argument.name, levels=levels, reference=reference)
+
+
+def _numbers(spec: Spec, column: str) -> Iterator[Predictor]:
+    kind = spec.learned.kinds[column]
+    if kind == "number":
+        yield Predictor(column, column, range=spec.ranges[column])
+    elif isinstance(kind, int):
+        for i in range(kind):
+            yield Predictor(f"{column}[{i}]", column, i, spec.ranges[f"{column}[{i}]"])
+
+
+def computed_from(fit: Fit) -> set[str]:
+    """Columns of which a category is computed, as x in C(round(x)): only values of the data are sure to work."""
+    found: set[str] = set()
+    for key, node in fit.spec.parsed.factors.items():
+        category = category_of(key, node, fit.spec.learned.kinds)
+        if category is not None and not isinstance(category.argument, Name):
+            found.update(column_names(category.argument))
+    return found
+
+
+def beside(fit: Fit) -> tuple[str, ...]:
+    """Columns that a prediction reads and that are not varied: offsets, exposures, parts of computed categories."""
+    varied = {predictor.column for predictor in predictors(fit)}
+    return tuple(name for name in fit.spec.predictor_columns if name not in varied)

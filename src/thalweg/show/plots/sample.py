@@ -33,8 +33,8 @@ class Sample:
         Their columns as the source has them (levels, not codes).
     total : int
         Rows of the fit.
-    means : mapping of str to float
-        Mean of each number column over all rows of the fit.
+    means : mapping of str to float or array
+        Mean of each number column over all rows of the fit; of a matrix column, of each of its columns.
     outlying, influential : (Rowwise, numbers)
         The few rows, of all, with the largest |standardised residual|, and with the largest Cook's distance.
     """
@@ -43,9 +43,18 @@ class Sample:
     numbers: Int[np.ndarray, "n"]
     columns: Mapping[str, np.ndarray]
     total: int
-    means: Mapping[str, float]
+    means: Mapping[str, Any]
     outlying: tuple[Rowwise, Int[np.ndarray, "k"]]
     influential: tuple[Rowwise, Int[np.ndarray, "k"]]
+
+    def outliers_too(self) -> Rowwise:
+        """The chosen rows and, where they are not among them, the outlying and the influential ones."""
+        parts, known = [self.rows], set(self.numbers.tolist())
+        for rows, numbers in (self.outlying, self.influential):
+            new = np.array([i for i, number in enumerate(numbers.tolist()) if number not in known], dtype=np.int64)
+            parts.append(rows[new])
+            known.update(numbers.tolist())
+        return Rowwise.joined(parts)
 
     @property
     def caption(self) -> str:
@@ -120,8 +129,9 @@ class _Means:
     def see(self, batch: Batch) -> None:
         self.rows += batch.rows
         for name, column in batch.columns.items():
-            if not isinstance(column, Coded) and column.ndim == 1:
-                self.sums[name] = self.sums.get(name, 0.0) + column.double().sum()
+            if not isinstance(column, Coded):
+                self.sums[name] = self.sums.get(name, 0.0) + column.double().sum(dim=0)
 
-    def values(self) -> dict[str, float]:
-        return {name: float(total) / self.rows for name, total in self.sums.items()}
+    def values(self) -> dict[str, Any]:
+        means = {name: (total / self.rows).numpy(force=True) for name, total in self.sums.items()}
+        return {name: mean if mean.ndim else float(mean) for name, mean in means.items()}

@@ -63,8 +63,6 @@ def scatter(axes: Axes, x: ArrayLike, y: ArrayLike, *, colour: str = POINT, labe
     """Data points, of a size that suits their number."""
     size, alpha = point_size(np.size(x)), opacity(np.size(x))
     axes.scatter(x, y, color=colour, linewidths=0, label=label, zorder=2, s=size, alpha=alpha)
-        x, y, color=colour, linewidths=0, label=label, zorder=2, s=point_size(np.size(x)), alpha=opacity(np.size(x))
-    )
 
 
 def caption(figure: Figure, text: str) -> None:

@@ -1,0 +1,92 @@
+"""What is looked at before the first step: the response against its family, and the weights against their kind."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from thalweg.data.block import Block
+from thalweg.data.rows import Rows
+from thalweg.errors import ColumnError, DataError, DomainError
+from thalweg.losses import check_response
+from thalweg.losses.base import Family
+
+
+def check(rows: Rows, family: Family, weights_kind: str) -> None:
+    """Read the rows once and refuse what the model cannot use.
+
+    Raises
+    ------
+    DomainError
+        A response outside the family's domain, with its row and value; or one class only.
+    DataError
+        A negative weight, a frequency that is no whole number, or weights that are all zero.
+    ColumnError
+        Labels as the response of a family that needs numbers, or more than two of them.
+    """
+    check_labels(rows, family)
+    low, high, weight = torch.inf, -torch.inf, 0.0
+    for block in rows.blocks():
+        assert block.y is not None
+        used = _used(block)
+        check_weights(rows, block, weights_kind)
+        numbers = _numbers(block, used)
+        check_response(family, block.y[used], 0, lambda i, numbers=numbers: rows.source.place(int(numbers[i])))
+        if bool(used.any()):
+            low, high = min(low, float(block.y[used].min())), max(high, float(block.y[used].max()))
+        weight += float(used.sum())
+    if weight == 0:
+        raise DataError("all weights are zero", advice="Give at least one row a positive weight.")
+    if family.name == "binomial" and low == high and low in (0.0, 1.0):
+        raise DomainError(
+            f"the response holds one class only: every row is {rows.spec.response_label(low)!r}",
+            advice="A boundary needs rows of both classes.",
+        )
+
+
+def check_labels(rows: Rows, family: Family) -> None:
+    """Refuse labels where numbers are needed, and more than two labels."""
+    response = rows.spec.response
+    if response is None or response.levels is None:
+        return
+    shown = ", ".join(repr(level) for level in response.levels[:5]) + (", ..." if len(response.levels) > 5 else "")
+    if family.name != "binomial":
+        raise ColumnError(
+            f"the response {response.name!r} holds labels ({shown}), but the {family.name} family needs numbers",
+            advice="Use family='binomial' for two labels, or a numeric response.",
+        )
+    if len(response.levels) != 2:
+        raise ColumnError(
+            f"the response {response.name!r} has {len(response.levels)} labels ({shown}), but a boundary parts two",
+            advice=f"Compare one with the rest: {response.name} == {response.levels[0]!r} ~ ...",
+        )
+
+
+def check_weights(rows: Rows, block: Block, weights_kind: str) -> None:
+    """Refuse weights that are negative, and frequencies that are no whole numbers."""
+    if block.weight is None:
+        return
+    wrong = block.weight < 0
+    what = "negative"
+    if weights_kind == "frequency" and not bool(wrong.any()):
+        wrong, what = block.weight != block.weight.round(), "no whole number, though it is a frequency"
+    if bool(wrong.any()):
+        row = int(wrong.nonzero()[0, 0])
+        raise DataError(
+            f"a weight is {what}: {float(block.weight[row]):g}",
+            where=rows.source.place(int(_numbers(block, None)[row])),
+            advice="Weights are zero or more." if what == "negative" else "Use weights_kind='precision' or 'sampling'.",
+        )
+
+
+def _used(block: Block) -> Tensor:
+    """Rows with a weight."""
+    weight = block.loss_weight
+    assert block.y is not None
+    return torch.ones_like(block.y, dtype=torch.bool) if weight is None else weight != 0
+
+
+def _numbers(block: Block, used: Tensor | None) -> Tensor:
+    """The rows' numbers in their source."""
+    numbers = torch.arange(block.start, block.start + block.rows) if block.numbers is None else block.numbers
+    return numbers if used is None else numbers[used.to(numbers.device)]

@@ -1,0 +1,270 @@
+"""Every picture draws, and what it draws are the fit's own numbers."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import norm
+
+import thalweg as tw
+from thalweg.inference.coefficients import coefficient_table
+from thalweg.show.plots import KINDS, plot
+from thalweg.show.plots.diagnostics import normal_band
+from thalweg.show.plots.labels import _box, _free_place, _overlap
+from thalweg.show.plots.sample import MOST_POINTS, sample
+from thalweg.show.plots.smooth import lowess
+
+
+def _axes(figure: Figure) -> Axes:
+    return figure.axes[0]
+
+
+def _line(axes: Axes, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """The one drawn line of this many points."""
+    (found,) = [line for line in axes.lines if len(line.get_xdata()) == length]
+    return np.asarray(found.get_xdata()), np.asarray(found.get_ydata())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_draws_for_every_fit(kind: str, any_fit: tw.Fit) -> None:
+    figure = plot(any_fit, kind)
+    figure.canvas.draw()  # the layout, too, without a warning
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_the_curve_and_its_bands_are_the_predictions(line: tw.Fit) -> None:
+    axes = _axes(plot(line))
+    x, y = _line(axes, 200)
+    np.testing.assert_array_equal(y, line.predict({"bmi": x}))
+    low, high = line.spec.ranges["bmi"]
+    assert (x[0], x[-1]) == (low, high)
+    for kind, band in zip(("prediction", "mean"), axes.collections[1:], strict=True):
+        wanted = line.predict_columns({"bmi": x}, interval=kind).columns
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert heights.min() == pytest.approx(wanted["lower"].min(), rel=1e-12)
+        assert heights.max() == pytest.approx(wanted["upper"].max(), rel=1e-12)
+
+
+def test_the_points_are_the_data(line: tw.Fit) -> None:
+    points = _axes(plot(line)).collections[0].get_offsets()
+    frame = line.augment()
+    np.testing.assert_array_equal(points[:, 0], frame["bmi"])
+    np.testing.assert_array_equal(points[:, 1], frame["progression"])
+
+
+def test_a_probability_stays_between_its_outcomes(logistic: tw.Fit) -> None:
+    axes = _axes(plot(logistic))
+    x, y = _line(axes, 200)
+    np.testing.assert_array_equal(y, logistic.predict({"mean_texture": x}))
+    points = axes.collections[0].get_offsets()
+    assert points[:, 1].min() >= 0
+    assert points[:, 1].max() <= 1
+    assert axes.get_ylabel() == "P(diagnosis = malignant)"
+
+
+def test_the_boundary_is_where_the_probability_is_a_half(boundary: tw.Fit) -> None:
+    axes = _axes(plot(boundary))
+    lines = [c for c in axes.collections if getattr(c, "levels", None) is not None and list(c.levels) == [0.5]]
+    (contour,) = lines
+    at = np.concatenate([path.vertices for path in contour.get_paths()])
+    p = boundary.predict({"mean_texture": at[:, 0], "mean_smoothness": at[:, 1]})
+    np.testing.assert_allclose(p, 0.5, atol=2e-3)  # contours are interpolated
+
+
+def test_a_curve_per_level(species: tw.Fit) -> None:
+    axes = _axes(plot(species))
+    curves = [line for line in axes.lines if len(line.get_xdata()) == 200]
+    assert len(curves) == 3
+    for level, curve in zip(species.spec.levels["species"], curves, strict=True):
+        columns = {"sepal_length": curve.get_xdata(), "species": [level] * 200}
+        np.testing.assert_array_equal(curve.get_ydata(), species.predict(columns))
+
+
+def test_means_of_levels_with_their_intervals(groups: tw.Fit) -> None:
+    axes = _axes(plot(groups))
+    levels = list(groups.spec.levels["species"])
+    wanted = groups.predict_columns({"species": levels}, interval="mean").columns
+    container = axes.containers[0]
+    np.testing.assert_array_equal(container.lines[0].get_ydata(), wanted["prediction"])
+    segments = np.array(container.lines[2][0].get_segments())
+    np.testing.assert_allclose(segments[:, 0, 1], wanted["lower"], rtol=1e-12)
+    np.testing.assert_allclose(segments[:, 1, 1], wanted["upper"], rtol=1e-12)
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == levels
+
+
+def test_panels_hold_the_others_at_mean_and_reference(linear: tw.Fit) -> None:
+    figure = plot(linear)
+    frame = linear.augment()
+    panels = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_visible()}
+    assert set(panels) == {"bmi", "bp", "sex", "s5"}
+    x, y = _line(panels["s5"], 200)
+    at = {"bmi": frame["bmi"].mean(), "bp": frame["bp"].mean(), "sex": linear.spec.levels["sex"][0]}
+    held = {name: [value] * 200 for name, value in at.items()}
+    np.testing.assert_allclose(y, linear.predict({**held, "s5": x}), rtol=1e-12)
+    assert "sex" in figure.get_supxlabel()
+
+
+def test_partial_residuals_are_the_fit_plus_the_residual(linear: tw.Fit) -> None:
+    axes = {axes.get_xlabel(): axes for axes in plot(linear).axes}["bmi"]
+    frame = linear.augment()
+    points = axes.collections[0].get_offsets()
+    held = {"bp": frame["bp"].mean(), "sex": linear.spec.levels["sex"][0], "s5": frame["s5"].mean()}
+    columns = {name: [value] * len(frame) for name, value in held.items()} | {"bmi": frame["bmi"].to_numpy()}
+    np.testing.assert_allclose(points[:, 1], linear.predict(columns) + frame["residual"], rtol=1e-9)
+
+
+def test_the_slope_of_partial_residuals_is_the_coefficient(linear: tw.Fit) -> None:
+    axes = {axes.get_xlabel(): axes for axes in plot(linear, x=["bmi"]).axes}["bmi"]
+    x, y = np.asarray(axes.collections[0].get_offsets()).T
+    slope = np.polyfit(x, y, 1)[0]
+    assert slope == pytest.approx(linear.coefficients["bmi"], rel=1e-8)
+
+
+def test_panels_of_counts_are_on_the_scale_of_the_link(counts: tw.Fit) -> None:
+    figure = plot(counts)
+    axes = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_visible()}
+    assert set(axes) == {"age", "region"}
+    assert axes["age"].get_ylabel() == "log of E[claims]"
+    x, y = _line(axes["age"], 200)
+    assert np.polyfit(x, y, 1)[0] == pytest.approx(counts.coefficients["age"], rel=1e-10)
+
+
+def test_diagnostic_pictures_hold_the_rows_numbers(linear: tw.Fit) -> None:
+    frame = linear.augment()
+    residuals, qq, scale, leverage = (axes.collections for axes in plot(linear, "diagnostics").axes)
+    np.testing.assert_allclose(residuals[0].get_offsets(), frame[["fitted", "residual"]], rtol=1e-9)
+    std = frame["std_residual"].to_numpy()
+    np.testing.assert_allclose(qq[1].get_offsets()[:, 1], np.sort(std), rtol=1e-9)
+    np.testing.assert_allclose(scale[0].get_offsets()[:, 1], np.sqrt(np.abs(std)), rtol=1e-9)
+    np.testing.assert_allclose(leverage[0].get_offsets(), frame[["leverage", "std_residual"]], rtol=1e-9)
+
+
+def test_the_most_extreme_rows_are_labelled(linear: tw.Fit) -> None:
+    std = np.abs(linear.augment()["std_residual"].to_numpy())
+    wanted = {str(i + 1) for i in np.argsort(std)[-3:]}
+    for kind in ("residuals", "qq", "scale"):
+        assert {text.get_text() for text in _axes(plot(linear, kind)).texts} == wanted
+    cooks = linear.augment()["cooks_distance"].to_numpy()
+    wanted = {str(i + 1) for i in np.argsort(cooks)[-3:]}
+    assert {text.get_text() for text in _axes(plot(linear, "leverage")).texts} == wanted
+
+
+def test_the_contours_are_those_of_cooks_distance() -> None:
+    x = np.array([0.0, 1, 2, 3, 4, 20])
+    fit = tw.fit("y ~ x", {"x": x, "y": np.array([0.1, 0.9, 2.2, 2.8, 4.1, 10])})
+    axes = _axes(plot(fit, "leverage"))
+    h, r = next(
+        (np.asarray(line.get_xdata()), np.asarray(line.get_ydata()))
+        for line in axes.lines
+        if line.get_label() == "Cook's distance 0.5"
+    )
+    np.testing.assert_allclose(r**2 * h / (2 * (1 - h)), 0.5)
+
+
+def test_the_forest_is_the_table(linear: tw.Fit) -> None:
+    axes = _axes(plot(linear, "coefficients"))
+    rows = [row for row in coefficient_table(linear) if row.name != "Intercept"]
+    bars = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linewidth() > 2]
+    for row, bar in zip(rows, bars, strict=True):
+        assert tuple(bar.get_xdata()) == (row.low, row.high)
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == [row.name for row in rows]
+    with_intercept = plot(linear, "coefficients", intercept=True)
+    assert _axes(with_intercept).get_yticklabels()[0].get_text() == "Intercept"
+
+
+def test_of_many_rows_the_same_few_are_drawn_with_the_true_extremes() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=20_000)
+    y = x + rng.normal(size=20_000)
+    y[[17, 9_999, 19_998]] += [30, -40, 50]
+    fit = tw.fit("y ~ x", {"x": x, "y": y})
+    first, second = sample(fit), sample(fit)
+    np.testing.assert_array_equal(first.numbers, second.numbers)
+    assert len(first.numbers) == MOST_POINTS
+    np.testing.assert_array_equal(first.columns["x"], x[first.numbers])
+    assert set(first.outlying[1]) == {17, 9_999, 19_998}
+    figure = plot(fit, "residuals")
+    assert {text.get_text() for text in _axes(figure).texts} == {"18", "10000", "19999"}
+    assert "5,000 of 20,000 rows" in figure.get_supxlabel()
+    assert first.means["x"] == pytest.approx(x.mean(), rel=1e-12)
+
+
+def test_thirty_predictors_make_twelve_panels_and_say_so() -> None:
+    rng = np.random.default_rng(5)
+    data: dict[str, Any] = {f"x{i}": rng.normal(size=200) for i in range(30)}
+    data["y"] = sum((i + 1) * data[f"x{i}"] for i in range(30)) + rng.normal(size=200)
+    fit = tw.fit("y ~ " + " + ".join(f"x{i}" for i in range(30)), data)
+    figure = plot(fit)
+    visible = [axes.get_xlabel() for axes in figure.axes if axes.get_visible()]
+    assert len(visible) == 12
+    assert "x29" in visible
+    assert "12 of 30 predictors" in figure.get_supxlabel().replace("\n", " ")
+    assert [axes.get_xlabel() for axes in plot(fit, x="x0").axes] == ["x0"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "jpg"])
+def test_a_path_writes_the_picture(line: tw.Fit, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"fit.{suffix}"
+    plot(line, path=path)
+    assert path.stat().st_size > 3000
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_wrong_words_are_refused(line: tw.Fit, tmp_path: Path) -> None:
+    with pytest.raises(tw.errors.OptionError, match=r"residuals.*qq.*coefficients"):
+        plot(line, "residual plot of mine")
+    with pytest.raises(tw.errors.OptionError, match=r"\.png"):
+        plot(line, path=tmp_path / "fit.docx")
+    with pytest.raises(tw.errors.OptionError, match="no option 'x'"):
+        plot(line, "qq", x="bmi")
+    with pytest.raises(tw.errors.OptionError, match="bmi"):
+        plot(line, x="weight")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fit_without_rows_draws_what_it_can(line: tw.Fit, linear: tw.Fit, logistic: tw.Fit) -> None:
+    for fit in (line, logistic):
+        loaded = replace(fit, rows=None, solution=None, history=None)
+        assert not [c for c in _axes(plot(loaded)).collections if len(c.get_offsets()) > 1]
+        plot(loaded, "coefficients")
+    loaded = replace(linear, rows=None)
+    for kind in ("fit", "residuals", "qq", "scale", "leverage", "diagnostics"):
+        with pytest.raises(tw.errors.NotAvailableError, match="coefficients"):
+            plot(loaded, kind)
+
+
+def test_the_normal_band_is_the_distribution_of_order_statistics() -> None:
+    draws = np.sort(np.random.default_rng(0).normal(size=(4000, 25)), axis=1)
+    normal, low, high = normal_band(25, 0.9)
+    inside = ((draws > low) & (draws < high)).mean(axis=0)
+    np.testing.assert_allclose(inside, 0.9, atol=0.02)
+    np.testing.assert_allclose(normal, norm.ppf((np.arange(1, 26) - 0.5) / 25))
+
+
+def test_the_smooth_follows_a_curve_and_not_an_outlier() -> None:
+    x = np.linspace(0, 6, 400)
+    y = np.sin(x) + np.random.default_rng(0).normal(scale=0.1, size=400)
+    y[200] += 100
+    at, smooth = lowess(x, y, fraction=0.2)
+    np.testing.assert_allclose(smooth, np.sin(at), atol=0.15)
+
+
+def test_the_smooth_needs_three_places() -> None:
+    at, smooth = lowess(np.array([1.0, 1, 2, 2, np.nan]), np.array([1.0, 2, 3, 4, 5]))
+    assert at.size == smooth.size == 0
+
+
+def test_labels_never_cover_each_other() -> None:
+    taken = []
+    for _ in range(6):
+        place = _free_place(200.0, 150.0, 30.0, (400.0, 300.0), taken)
+        box = _box(200.0, 150.0, 30.0, place)
+        assert not any(_overlap(box, other) for other in taken)
+        taken.append(box)

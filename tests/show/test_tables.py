@@ -1,0 +1,190 @@
+"""What the summary says is what the fit holds."""
+
+from __future__ import annotations
+
+import math
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import thalweg as tw
+from thalweg.inference.coefficients import coefficient_table
+from thalweg.show.content import content
+from thalweg.show.html import summary_html
+from thalweg.show.numbers import aligned, elide, fixed, p_text, significant, with_error
+from thalweg.show.tables import one_line, summary_rich, summary_text
+
+
+def _table(text: str) -> list[list[str]]:
+    """Cells of the coefficient table: what stands between the first two rules, without its headings."""
+    rules = [i for i, line in enumerate(text.splitlines()) if set(line) == {"-"}]
+    lines = text.splitlines()[rules[0] + 2 : rules[1]]
+    return [re.split(r"\s{2,}", line.strip()) for line in lines]
+
+
+def test_every_number_of_the_table_is_the_fits_own(any_fit: tw.Fit) -> None:
+    rows = coefficient_table(any_fit, any_fit.level)
+    for row, (name, *cells) in zip(rows, _table(summary_text(any_fit, width=100)), strict=True):
+        assert name == elide(row.name, len(name))
+        shown = [float(cell.lstrip("<")) for cell in cells]
+        for got, want in zip(shown[:3], (row.estimate, row.std_error, row.statistic), strict=True):
+            assert got == pytest.approx(want, rel=2e-3, abs=6e-4)
+        assert shown[3] == pytest.approx(row.p_value, rel=0.05) or row.p_value < 1e-16
+        for got, want in zip(shown[4:], (row.low, row.high), strict=True):
+            assert abs(got - want) < 1e-3 * row.std_error
+
+
+def test_the_estimate_is_shown_to_the_decimal_of_its_error(any_fit: tw.Fit) -> None:
+    for row in coefficient_table(any_fit, any_fit.level):
+        estimate, error = with_error(row.estimate, row.std_error)
+        assert abs(float(estimate) - row.estimate) < 1e-3 * row.std_error
+        assert float(error) == pytest.approx(row.std_error, rel=5e-4)
+
+
+@pytest.mark.parametrize("width", [72, 80, 88, 100, 140])
+def test_no_line_is_wider_than_asked(any_fit: tw.Fit, width: int) -> None:
+    assert max(map(len, summary_text(any_fit, width=width).splitlines())) <= max(width, 88)
+
+
+def test_decimal_points_stand_below_one_another(linear: tw.Fit) -> None:
+    text = summary_text(linear)
+    rules = [i for i, line in enumerate(text.splitlines()) if set(line) == {"-"}]
+    lines = text.splitlines()[rules[0] + 2 : rules[1]]
+    name_end = max(len(row[0]) for row in _table(text))
+    assert len({line.index(".", name_end) for line in lines}) == 1
+
+
+def test_statistics_are_shown(linear: tw.Fit, counts: tw.Fit) -> None:
+    text, s = summary_text(linear), linear.statistics
+    assert re.search(rf"\bR² +{s.r2:.5g}", text)
+    assert re.search(rf"\bAIC +{s.aic:.2f}", text)
+    assert re.search(rf"\bsigma +{s.sigma:.5g}", text)
+    text, s = summary_text(counts), counts.statistics
+    assert re.search(rf"\bdeviance +{s.deviance:.5g}", text)
+    assert re.search(rf"\blog-likelihood +{s.log_likelihood:.2f}", text)
+    assert not re.search(r"\bR² ", text.replace("deviance R²", ""))
+
+
+def test_the_header_says_what_was_fitted(logistic: tw.Fit, counts: tw.Fit) -> None:
+    text = summary_text(logistic)
+    assert text.startswith("Logistic regression")
+    assert "diagnosis ~ mean_texture" in text
+    assert "569 used" in text
+    assert "probability of diagnosis = malignant" in text
+    assert "poisson, log link" in summary_text(counts)
+
+
+def test_left_out_rows_are_counted() -> None:
+    fit = tw.fit("y ~ x", {"x": [1.0, 2, 3, 4, np.nan], "y": [1.0, 2.5, 2.9, 4.2, 5]}, missing="drop")
+    assert "4 used, 1 left out for missing values" in summary_text(fit)
+
+
+def test_an_aliased_coefficient_has_its_reason_in_place_of_numbers() -> None:
+    x = np.arange(8.0)
+    with pytest.warns(tw.errors.CollinearityWarning):
+        fit = tw.fit("y ~ x + z", {"x": x, "z": 2 * x, "y": x + np.sin(x)})
+    text = summary_text(fit)
+    assert _table(text)[-1][:2] == ["z", "n/a"]
+    assert re.search(r"\* .*z.*2 ?\*? ?x", text)
+
+
+def test_one_line(linear: tw.Fit) -> None:
+    text = one_line(linear)
+    assert "\n" not in text
+    assert "442 rows" in text
+    assert len(text) < 160
+
+
+def test_rich_shows_the_same_cells(linear: tw.Fit) -> None:
+    from rich.console import Console
+
+    console = Console(width=110, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(summary_rich(linear))
+    text = console.export_text()
+    for row in content(linear).coefficients:
+        for cell in row:
+            assert cell in text
+
+
+class _Checker(HTMLParser):
+    """Fails on tags that do not nest; collects the text."""
+
+    void = frozenset({"br", "hr", "meta", "img"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.cells: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1] in ("td", "th"):
+            self.cells.append(data.strip())
+
+
+def test_html_is_well_formed_and_holds_the_same_cells(any_fit: tw.Fit) -> None:
+    checker = _Checker()
+    checker.feed(summary_html(any_fit))
+    checker.close()
+    assert checker.open == []
+    for row in content(any_fit).coefficients:
+        assert set(row) <= set(checker.cells)
+
+
+def test_html_escapes_names_from_the_data() -> None:
+    name = "<script>alert(1)</script>&\"'"
+    data = {"y": [1.0, 2, 4, 3, 6, 5], "g": ["a", name, "a", name, name, "a"]}
+    text = summary_html(tw.fit("y ~ g", data))
+    assert "<script" not in text
+    checker = _Checker()
+    checker.feed(text)
+    assert "script" not in checker.tags
+    assert any(name in cell for cell in checker.cells)
+    assert name in tw.fit("y ~ g", data).summary() or "…" in tw.fit("y ~ g", data).summary()
+
+
+def test_rich_reads_no_markup_in_names() -> None:
+    from rich.console import Console
+
+    data = {"y": [1.0, 2, 4, 3, 6, 5], "g": ["a", "[red]b[/red]", "a", "[red]b[/red]", "a", "a"]}
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(summary_rich(tw.fit("y ~ g", data)))
+    assert "[red]b[/red]" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("value", "digits"), [(0.0, 5), (1e300, 5), (-1e-300, 4), (9.99999, 3), (999999.5, 6), (1e7, 5), (math.inf, 3)]
+)
+def test_significant_digits_read_back(value: float, digits: int) -> None:
+    assert float(significant(value, digits)) == pytest.approx(value, rel=10.0 ** (1 - digits))
+
+
+@pytest.mark.parametrize("p", [0.0, 1e-17, 1e-16, 1e-5, 0.00012345, 0.04999, 0.05, 0.9999, 1.0, math.nan])
+def test_p_values_read_back(p: float) -> None:
+    text = p_text(p)
+    if math.isnan(p):
+        assert text == "n/a"
+    elif p < 1e-16:
+        assert text == "<1e-16"
+    else:
+        assert float(text) == pytest.approx(p, rel=0.03)
+
+
+def test_fixed_turns_to_an_exponent_outside_its_range() -> None:
+    assert fixed(123456789.0, 2, 5) == "1.2346e+08"
+    assert fixed(0.0, 2, 5) == "0.00"
+
+
+def test_aligned_cells_have_one_width() -> None:
+    cells = aligned(["1", "-22.5", "<1e-16", "n/a", "3.0e-05", "inf"])
+    assert len({len(cell) for cell in cells}) == 1
