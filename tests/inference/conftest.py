@@ -41,6 +41,10 @@ class Table:
     def columns(self) -> int:
         return self.x.shape[1]
 
+    @property
+    def count(self) -> int:
+        return self.x.shape[0]
+
     def blocks(self) -> Iterator[Block]:
         whole = Block(Dense(self.x), self.y, self.weight, self.offset, self.trials)
         for first in range(0, self.x.shape[0], self.size):

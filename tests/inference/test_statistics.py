@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -217,9 +218,8 @@ def test_every_absent_number_has_a_reason(cancer: Any, wine: Any, diabetes: Any,
 def test_moments_keep_digits_where_the_mean_is_large() -> None:
     values = torch.tensor(np.random.default_rng(1).normal(size=999) + 1e8)
     weights = torch.tensor(np.random.default_rng(2).integers(1, 5, 999).astype(float))
-    moments = Moments()
-    for first in range(0, 999, 100):
-        moments = moments.merge(values[first : first + 100], weights[first : first + 100])
+    parts = [Moments.of(values[first : first + 100], weights[first : first + 100]) for first in range(0, 999, 100)]
+    moments = reduce(Moments.merge, parts, Moments())
     exact = [(Fraction(v), Fraction(w)) for v, w in zip(values.tolist(), weights.tolist(), strict=True)]
     mean = sum(v * w for v, w in exact) / sum(w for _, w in exact)
     assert moments.mean == pytest.approx(float(mean), rel=1e-15)

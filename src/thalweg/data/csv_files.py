@@ -24,7 +24,7 @@ from thalweg.data.origin import ByteFile, damaged
 from thalweg.data.source import Batch, Coded, Column, Source
 from thalweg.errors import DataError, SourceError
 
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 2**21
 WALK_ROWS = 1_000_000  # how far a row is looked for, line by line, to name its line
 
 

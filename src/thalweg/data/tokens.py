@@ -66,8 +66,12 @@ class Token:
 
 def place(formula: str, at: int) -> str:
     """Where in a formula, in words."""
-    shown = formula if len(formula) <= 60 else formula[:57] + "..."
-    return f"character {at + 1} of {shown!r}"
+    return f"character {at + 1} of {shorten(formula)!r}"
+
+
+def shorten(text: str) -> str:
+    """A text as messages show it."""
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def tokenize(formula: str) -> list[Token]:
@@ -105,21 +109,20 @@ def tokenize(formula: str) -> list[Token]:
 
 def _refuse_character(formula: str, at: int) -> None:
     reason = _REASONS.get(formula[at], f"the character {formula[at]!r}")
-    raise FormulaError(
-        f"{reason} cannot be used in a formula",
-        where=place(formula, at),
-        advice="Write a column's name that holds unusual characters in backquotes: `a b`.",
+    advice = (
+        None if formula[at] in "`'\"" else "Write a column's name that holds unusual characters in backquotes: `a b`."
     )
+    raise FormulaError(f"{reason} cannot be used in a formula", where=place(formula, at), advice=advice)
 
 
 def _check_token(token: Token, before: list[Token], formula: str) -> None:
     last = before[-1] if before and before[-1].end == token.start else None
     where = place(formula, token.start)
-    if token.kind == "name" and token.text.startswith("__"):
+    if token.kind == "name" and any(part.startswith("__") for part in token.text.split(".")):
         raise FormulaError(
             f"the name {token.text!r} cannot be used in a formula",
             where=where,
-            advice="Names that begin with two underscores need backquotes.",
+            advice="A column whose name has a part that begins with two underscores needs backquotes.",
         )
     if token.kind == "number" and len(token.text) > MAX_NUMBER:
         raise FormulaError(f"a number has more than {MAX_NUMBER} characters", where=where)

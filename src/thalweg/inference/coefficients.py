@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from thalweg.inference.distributions import check_level, quantile, two_sided
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NAN = math.nan
 
 
+@final
 @dataclass(frozen=True)
 class Row:
     """One coefficient.

@@ -36,7 +36,9 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar, final
 
 import torch
 from jaxtyping import Float, Int
@@ -44,13 +46,14 @@ from torch import Tensor
 
 from thalweg.data.rows import Readable
 from thalweg.errors import OptionError
-from thalweg.inference.reading import Reading, check_weights_kind, readings
+from thalweg.inference.reading import Reading, check_weights_kind, map_readings
 from thalweg.inference.statistics import Statistics
 from thalweg.losses.base import Family
 
 KINDS = ("model", "HC0", "HC1", "HC2", "HC3", "cluster", "linearized")
 FULL_LEVERAGE = 1e-10  # 1 - h below this is rounding: the row is fitted exactly whatever its response
 
+T = TypeVar("T")
 Result = tuple[Float[Tensor, "p p"] | None, str | None]
 
 
@@ -102,12 +105,12 @@ def covariance(
     if kind == "model":
         return _finished(statistics.dispersion * unscaled, unscaled)
     assert rows is not None
-    passes = readings(rows, family, theta, weights_kind)
+    reader = _Reader(rows, family, theta, weights_kind, unscaled)
     if kind == "cluster":
         assert clusters is not None
-        result, reason = _clustered(passes, family, unscaled, statistics, clusters)
+        result, reason = _clustered(reader, statistics, clusters)
     else:
-        result, reason = _by_row(passes, family, unscaled, statistics, kind)
+        result, reason = _by_row(reader, statistics, kind)
     return (None, reason) if result is None else _finished(result, unscaled)
 
 
@@ -148,13 +151,27 @@ def count_clusters(rows: Readable, clusters: Int[Tensor, "n"]) -> int:
     return int(torch.cat(kept).unique().numel())
 
 
-def row_influence(r: Reading, family: Family, unscaled: Tensor) -> tuple[Tensor, Tensor]:
-    """z_i = s_i loss'_i U x_i as rows (n, p), and the leverages h_i = s_i E[loss''_i] x_i' U x_i."""
-    slope, curvature = family.gradient(r.y, r.eta), family.fisher(r.y, r.eta)
-    x = r.matrix.dense()
-    ux = x @ unscaled.to(x.device)
-    leverage = r.scale * curvature * (ux * x).sum(1)
-    return ux.mul_((r.scale * slope)[:, None]), leverage
+@final
+@dataclass(frozen=True)
+class _Reader:
+    """The rows at the coefficients, one pass after the other."""
+
+    rows: Readable
+    family: Family
+    theta: Tensor
+    weights_kind: str
+    unscaled: Tensor
+
+    def map(self, work: Callable[[Reading], T]) -> Iterator[T]:
+        return map_readings(work, self.rows, self.family, self.theta, self.weights_kind)
+
+    def influence(self, r: Reading) -> tuple[Tensor, Tensor]:
+        """z_i = s_i loss'_i U x_i as rows (n, p), and the leverages h_i = s_i E[loss''_i] x_i' U x_i."""
+        _, slope, curvature = self.family.terms(r.y, r.eta, 2, expected=True)
+        x = r.matrix.dense()
+        ux = x @ self.unscaled.to(x.device)
+        leverage = r.scale * curvature * (ux * x).sum(1)
+        return ux.mul_((r.scale * slope)[:, None]), leverage
 
 
 def _absent(
@@ -191,33 +208,39 @@ def _no_model(statistics: Statistics, weights_kind: str) -> str | None:
     return statistics.reasons.get("dispersion")
 
 
-def _by_row(passes: Iterator[Reading], family: Family, unscaled: Tensor, statistics: Statistics, kind: str) -> Result:
+def _by_row(reader: _Reader, statistics: Statistics, kind: str) -> Result:
     """HC0 to HC3 and linearized."""
-    total = torch.zeros_like(unscaled)
-    for r in passes:
-        z, leverage = row_influence(r, family, unscaled)
+    power = {"HC2": 1.0, "HC3": 2.0}.get(kind, 0.0)
+
+    def work(r: Reading) -> tuple[Tensor, int | None]:
+        z, leverage = reader.influence(r)
         left = 1 - leverage
-        if kind in ("HC2", "HC3") and bool((left <= FULL_LEVERAGE).any()):
-            row = int(r.number[left.argmin()]) + 1
-            return None, f"row {row} has leverage 1 (it is fitted exactly), and {kind} divides by 1 - leverage"
-        power = {"HC2": 1.0, "HC3": 2.0}.get(kind, 0.0)
-        total += (z.T @ (z * (r.repeat * left**-power)[:, None])).to(total.device)
+        full = bool(power) and bool((left <= FULL_LEVERAGE).any())
+        products = z.T @ (z * (r.repeat * left**-power if power else r.repeat)[:, None])
+        return products, int(r.number[left.argmin()]) if full else None
+
+    total = torch.zeros_like(reader.unscaled)
+    for products, row in reader.map(work):
+        if row is not None:
+            return None, f"row {row + 1} has leverage 1 (it is fitted exactly), and {kind} divides by 1 - leverage"
+        total += products.to(total.device)
     n = statistics.n
     factor = {"HC1": n / statistics.df_residual, "linearized": n / (n - 1)}.get(kind, 1.0)
     return factor * total, None
 
 
-def _clustered(
-    passes: Iterator[Reading], family: Family, unscaled: Tensor, statistics: Statistics, clusters: Tensor
-) -> Result:
+def _clustered(reader: _Reader, statistics: Statistics, clusters: Tensor) -> Result:
     """Sums of the rows' influences by cluster, (G, p), then their products."""
-    levels, codes = clusters.to(unscaled.device).unique(return_inverse=True)
-    sums = unscaled.new_zeros(levels.numel(), unscaled.shape[0])
+
+    def work(r: Reading) -> tuple[Tensor, Tensor]:
+        return r.index, reader.influence(r)[0] * r.repeat[:, None]
+
+    levels, codes = clusters.to(reader.unscaled.device).unique(return_inverse=True)
+    sums = reader.unscaled.new_zeros(levels.numel(), reader.unscaled.shape[0])
     seen = torch.zeros_like(levels, dtype=torch.bool)
-    for r in passes:
-        z, _ = row_influence(r, family, unscaled)
-        place = codes[r.index.to(codes.device)]
-        sums.index_add_(0, place, (z * r.repeat[:, None]).to(sums.device))
+    for index, z in reader.map(work):
+        place = codes[index.to(codes.device)]
+        sums.index_add_(0, place, z.to(sums.device))
         seen[place] = True
     groups = int(seen.sum())
     if groups < 2:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
@@ -35,6 +35,7 @@ SINGULAR = 1e-12  # smallest ratio of pivots at which rows of R, or the matrix R
 __all__ = ["WaldTest", "parse", "term_tests", "wald"]
 
 
+@final
 @dataclass(frozen=True)
 class WaldTest:
     """The outcome of a Wald test.
@@ -106,7 +107,7 @@ def term_tests(fit: Fit) -> list[WaldTest]:
     """
     tests = []
     for term in fit.spec.terms:
-        columns = range(*term.slice.indices(len(fit.names)))
+        columns = range(*term.columns.indices(len(fit.names)))
         kept = [i for i in columns if fit.names[i] not in fit.aliased]
         if not kept:
             tests.append(WaldTest(math.nan, 0, fit.df, math.nan, term.name, "all its coefficients are aliased"))

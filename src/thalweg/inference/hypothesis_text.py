@@ -16,6 +16,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -60,6 +61,7 @@ def parse(text: str, names: Sequence[str]) -> tuple[Float[Tensor, "q p"], Float[
     return torch.stack(rows), torch.tensor([0.0 - form.constant for form in forms], dtype=torch.float64)
 
 
+@final
 @dataclass(frozen=True)
 class _Form:
     """row' theta + constant."""
@@ -78,6 +80,7 @@ class _Form:
         return not bool(self.row.any())
 
 
+@final
 class _Reader:
     """Recursive descent over the words of one text."""
 

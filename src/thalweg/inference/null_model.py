@@ -5,7 +5,8 @@ Its score equation in the intercept b is
     sum_i w_i loss'(y_i, b + offset_i) = 0.                                             (1)
 
 Without an offset every mean is the same, loss' = -(y - mu) h' / V gives sum_i w_i (y_i - mu) = 0, and mu is the
-weighted mean of y whatever the family and the link. With an offset (1) is solved by Newton's method, safeguarded by
+weighted mean of y whatever the family and the link: its deviance comes out of the same pass as the fit's
+(`ConstantMean`). With an offset (1) is solved by Newton's method, safeguarded by
 step halving; its passes read the response and the offset but never multiply by the design.
 """
 
@@ -13,8 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.data.rows import Readable
@@ -22,6 +26,50 @@ from thalweg.losses.base import Family
 
 STEPS = 60
 SMALL = 1e-14  # size of the score, relative to the sum of its terms' sizes, at which it is rounding
+
+
+@final
+@dataclass(frozen=True)
+class ConstantMean:
+    """Weighted mean of a response and its deviance from that mean, without knowing the mean beforehand.
+
+    The unit deviance is a Bregman divergence, so that for the mean m_a of some rows and any m
+
+        sum_a w_i d(y_i, m) = sum_a w_i d(y_i, m_a) + W_a d(m_a, m),
+
+    which joins two parts to a whole by adding terms that are never negative. With d(y, m) = (y - m)^2 it is the pairwise
+    rule of `Moments`.
+
+    References
+    ----------
+    A. Banerjee, S. Merugu, I. Dhillon, J. Ghosh, "Clustering with Bregman divergences", JMLR 6 (2005), section 3.1,
+    https://jmlr.org/papers/v6/banerjee05b.html.
+    """
+
+    weight: float = 0.0
+    mean: float = math.nan
+    deviance: float = 0.0
+
+    @classmethod
+    def of(cls, y: Float[Tensor, "n"], weight: Float[Tensor, "n"], family: Family) -> ConstantMean:
+        """That of one block."""
+        w = float(weight.sum())
+        if w == 0.0:
+            return cls()
+        mean = float(weight @ y) / w
+        mean = min(max(mean, float(y.min())), float(y.max()))  # rounding must not leave the response's range
+        return cls(w, mean, float(weight @ family.unit_deviance(y, torch.full_like(y, mean))))
+
+    def merge(self, other: ConstantMean, family: Family) -> ConstantMean:
+        """That of both parts."""
+        if self.weight == 0.0 or other.weight == 0.0:
+            return other if self.weight == 0.0 else self
+        total = self.weight + other.weight
+        mean = self.mean + (other.mean - self.mean) * (other.weight / total)
+        parts = torch.tensor([self.mean, other.mean], dtype=torch.float64)
+        weights = torch.tensor([self.weight, other.weight], dtype=torch.float64)
+        between = float(weights @ family.unit_deviance(parts, torch.full_like(parts, mean)))
+        return ConstantMean(total, mean, self.deviance + other.deviance + between)
 
 
 def null_intercept(rows: Readable, family: Family, mean: float, offset: float) -> float:

@@ -19,7 +19,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ KINDS = ("mean", "link")
 INTERVALS = ("mean", "prediction")
 
 
+@final
 @dataclass(frozen=True)
 class Prediction:
     """Predictions of new rows.
@@ -63,6 +64,7 @@ class Prediction:
     outside: dict[str, int] = field(default_factory=dict)
 
 
+@final
 @dataclass(frozen=True)
 class Request:
     """What to compute for each row; `of` checks the options against the fit."""
@@ -209,6 +211,7 @@ def _nothing(request: Request) -> dict[str, np.ndarray]:
     return {name: np.empty(0) for name in names}
 
 
+@final
 class _Rows:
     """The formulas of this module, for one block after the other."""
 

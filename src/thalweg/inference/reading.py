@@ -15,8 +15,11 @@ is not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import islice
+from typing import TypeVar, final
 
 import torch
 from jaxtyping import Float, Int
@@ -27,40 +30,56 @@ from thalweg.data.matrix import Matrix
 from thalweg.data.rows import Readable
 from thalweg.errors import OptionError
 from thalweg.losses.base import Family
-from thalweg.objective import linear_predictor
+from thalweg.objective import DEALT, LARGE
+from thalweg.threads import threads
 
 WEIGHTS_KINDS = ("frequency", "precision", "sampling")
 
+T = TypeVar("T")
 
+
+@final
 @dataclass(frozen=True)
 class Reading:
     """Some rows of a fit at its coefficients.
 
     Attributes
     ----------
+    family : Family
+    theta : Tensor, (p,)
     matrix : Matrix, (n, p)
-    y, eta, mu : Tensor, (n,)
-        Response, predictor with its offset, mean.
+    y : Tensor, (n,)
     offset : Tensor, (n,)
+        0 where there is none.
     repeat, scale : Tensor, (n,)
         How many rows a row counts as, and what multiplies the loss of each (the module's table).
     trials : Tensor, (n,), optional
     index : Tensor of int64, (n,)
         Place of each row in the order of reading, from 0.
     number : Tensor of int64, (n,)
-        Number of each row in its source as its block tells it, from 0.
+        Number of each row in its source, from 0.
     """
 
+    family: Family
+    theta: Float[Tensor, "p"]
     matrix: Matrix
     y: Float[Tensor, "n"]
-    eta: Float[Tensor, "n"]
-    mu: Float[Tensor, "n"]
     offset: Float[Tensor, "n"]
     repeat: Float[Tensor, "n"]
     scale: Float[Tensor, "n"]
     trials: Float[Tensor, "n"] | None
     index: Int[Tensor, "n"]
     number: Int[Tensor, "n"]
+
+    @cached_property
+    def eta(self) -> Float[Tensor, "n"]:
+        """The predictor with its offset; computed when it is asked for, so that a pass may do without the design."""
+        return self.matrix.times(self.theta) + self.offset
+
+    @cached_property
+    def mu(self) -> Float[Tensor, "n"]:
+        """The mean."""
+        return self.family.mean(self.eta)
 
     @property
     def weight(self) -> Float[Tensor, "n"]:
@@ -78,62 +97,83 @@ class Reading:
         return self.repeat * self.precision
 
 
-def readings(
+def map_readings(
+    work: Callable[[Reading], T],
     rows: Readable,
     family: Family,
     theta: Float[Tensor, "p"],
     weights_kind: str = "precision",
     *,
     keep_absent: bool = False,
-) -> Iterator[Reading]:
-    """One pass over the rows at theta, in float64.
+) -> Iterator[T]:
+    """One pass over the rows at theta, in float64: what `work` makes of each reading, in the order of the rows.
+
+    Large tables are read by several threads, which changes neither the order nor a bit of the results.
 
     Parameters
     ----------
+    work : callable
+        Given a `Reading`.
     rows : Readable
     family : Family
     theta : Tensor, (p,), float64
     weights_kind : {"precision", "frequency", "sampling"}
     keep_absent : bool
-        Whether rows of weight 0 are yielded too.
+        Whether rows of weight 0 are read too.
+
+    Raises
+    ------
+    OptionError
+        An unknown weights_kind.
     """
     check_weights_kind(weights_kind)
-    before = 0
-    for block in rows.blocks():
-        reading = _read(block.double(), family, theta, weights_kind, before)
-        before += block.matrix.shape[0]
-        yield reading if keep_absent else _present(reading)
+
+    def one(numbered: tuple[int, Block]) -> T:
+        reading = _read(numbered[1].double(), family, theta, weights_kind, numbered[0])
+        return work(reading if keep_absent else _present(reading))
+
+    blocks = _numbered(rows)
+    large = rows.count is None or rows.count * rows.columns > LARGE
+    if not large or theta.device.type != "cpu":
+        yield from map(one, blocks)
+        return
+    with threads() as (pool, count):
+        while dealt := list(islice(blocks, DEALT * count)):
+            yield from pool.map(one, dealt)
 
 
 def check_weights_kind(kind: str) -> None:
     """Refuse a word that is not one of the three."""
     if kind not in WEIGHTS_KINDS:
-        raise OptionError(
-            f"weights_kind is {kind!r}", advice=f"It is one of {', '.join(map(repr, WEIGHTS_KINDS))}; see the manual."
-        )
+        raise OptionError(f"weights_kind is {kind!r}", advice=f"It is one of {', '.join(map(repr, WEIGHTS_KINDS))}.")
+
+
+def _numbered(rows: Readable) -> Iterator[tuple[int, Block]]:
+    """Each block with the number of rows before it."""
+    before = 0
+    for block in rows.blocks():
+        yield before, block
+        before += block.rows
 
 
 def _read(block: Block, family: Family, theta: Tensor, weights_kind: str, before: int) -> Reading:
     y = block.y
     assert y is not None
-    eta = linear_predictor(block, theta.to(y.device))
     one = torch.ones_like(y)
     weight = one if block.weight is None else block.weight
-    repeat, scale = (weight, one) if weights_kind == "frequency" else (one, weight)
-    if weights_kind != "frequency" and block.weight is not None:
-        repeat = (weight > 0).to(y.dtype)
-    place = torch.arange(y.shape[0], device=y.device)
+    repeat, scale = (weight, one) if weights_kind == "frequency" else ((weight > 0).to(y.dtype), weight)
+    place = torch.arange(block.rows, device=y.device)
     return Reading(
+        family=family,
+        theta=theta.to(y.device),
         matrix=block.matrix,
         y=y,
-        eta=eta,
-        mu=family.mean(eta),
         offset=torch.zeros_like(y) if block.offset is None else block.offset,
         repeat=repeat,
         scale=scale if block.trials is None else scale * block.trials,
         trials=block.trials,
         index=before + place,
-        number=block.start + place,
+        number=block.start + place if block.numbers is None else block.numbers,
     )
 
 
@@ -142,5 +182,6 @@ def _present(reading: Reading) -> Reading:
     kept = reading.weight > 0
     if bool(kept.all()):
         return reading
-    fields = {name: value[kept] for name, value in vars(reading).items() if value is not None}
-    return Reading(**{"trials": None, **fields})
+    values = {entry.name: getattr(reading, entry.name) for entry in fields(reading)}
+    by_row = set(values) - {"family", "theta"}
+    return Reading(**{k: v[kept] if k in by_row and v is not None else v for k, v in values.items()})

@@ -26,7 +26,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ from torch import Tensor
 from thalweg.data.rows import Readable
 from thalweg.errors import NotAvailableError, OptionError
 from thalweg.inference.covariance import FULL_LEVERAGE
-from thalweg.inference.reading import Reading, readings
+from thalweg.inference.reading import Reading, map_readings
 from thalweg.inference.statistics import Statistics
 from thalweg.losses.base import Family
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from thalweg.result import Fit
 
 
+@final
 @dataclass(frozen=True)
 class _Row:
     """What the formulas above need of some rows; leverage is computed for the kinds that use it only."""
@@ -72,7 +74,7 @@ class _Row:
         unit = self.family.unit_deviance(self.r.y, self.r.mu).clamp_min(0.0)
         return self.response.sign() * (self.r.scale * unit).sqrt()
 
-    @property
+    @cached_property
     def leverage(self) -> Tensor:
         if self.unscaled is None:
             raise NotAvailableError("the fit has no leverages: the curvature at its coefficients has no inverse")
@@ -166,12 +168,13 @@ def row_columns(
     for kind in kinds:
         if kind not in _FORMULAS:
             raise OptionError(f"residuals of kind {kind!r}", advice=f"The kinds are {', '.join(KINDS)}.")
-    parts: dict[str, list[Tensor]] = {kind: [] for kind in kinds}
-    for reading in readings(rows, family, theta, weights_kind, keep_absent=True):
+
+    def work(reading: Reading) -> list[Tensor]:
         row = _Row(reading, family, unscaled, statistics, rank)
-        for kind, pieces in parts.items():
-            pieces.append(_FORMULAS[kind](row))
-    return {kind: torch.cat(pieces) for kind, pieces in parts.items()}
+        return [_FORMULAS[kind](row) for kind in kinds]
+
+    parts = list(map_readings(work, rows, family, theta, weights_kind, keep_absent=True))
+    return {kind: torch.cat([part[i] for part in parts]) for i, kind in enumerate(kinds)}
 
 
 def residuals(fit: Fit, kind: str = "response") -> np.ndarray:

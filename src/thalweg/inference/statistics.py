@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields, replace
+from functools import reduce
+from typing import TYPE_CHECKING, final
 
 import torch
 from jaxtyping import Float
@@ -34,8 +35,8 @@ from torch import Tensor
 from thalweg.data.rows import Readable
 from thalweg.inference.distributions import upper
 from thalweg.inference.moments import Moments
-from thalweg.inference.null_model import null_intercept
-from thalweg.inference.reading import Reading, readings
+from thalweg.inference.null_model import ConstantMean, null_intercept
+from thalweg.inference.reading import Reading, map_readings
 from thalweg.losses.base import Family
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ NAN = math.nan
 EPSILON = 2.0**-53
 
 
+@final
 @dataclass(frozen=True)
 class Statistics:
     """A fit in numbers; one that does not exist is NaN and `reasons` says why, by its name.
@@ -116,7 +118,10 @@ def compute(
     rank: int,
     rss: float | None = None,
 ) -> Statistics:
-    """All statistics of a fit: one pass over the rows for least squares, two otherwise (more with an offset).
+    """All statistics of a fit, in one pass over the rows.
+
+    A dispersion that is estimated takes a second pass for the likelihood (not for a gaussian), and an offset some more
+    for the null model; they read the response but not the design.
 
     Parameters
     ----------
@@ -133,11 +138,12 @@ def compute(
         The weighted residual sum of squares of least squares where the solver has it in doubled precision: the plain
         float64 sum loses digits where the columns are large and the residuals small.
     """
-    sums = _first_pass(rows, family, theta, weights_kind)
+    parts = map_readings(_Sums.of, rows, family, theta, weights_kind)
+    sums = reduce(lambda left, right: left.merge(right, family), parts)
     if rss is not None and is_least_squares(family):
         sums = replace(sums, rss=rss, chi2=rss, deviance=rss)
-    known = _Known(sums, family, weights_kind, rank, bool(spec.has_intercept))
-    likelihoods = _likelihoods(rows, family, theta, known)
+    known = _Known(sums, family, theta, weights_kind, rank, bool(spec.has_intercept))
+    likelihoods = _likelihoods(rows, known)
     values: dict[str, float] = {**_sizes(known), **likelihoods, **_criteria(known, likelihoods), **_r_squared(known)}
     values |= {
         "r2_mcfadden": _mcfadden(known, likelihoods),
@@ -153,49 +159,74 @@ def is_least_squares(family: Family) -> bool:
     return family.name == "gaussian" and family.link.name == "identity"
 
 
+@final
 @dataclass(frozen=True)
 class _Sums:
     """What the first pass adds up."""
 
-    n: float = 0.0
-    user_weight: float = 0.0
-    rss: float = 0.0
-    chi2: float = 0.0
-    deviance: float = 0.0
-    response: Moments = field(default_factory=Moments)
-    offset: Moments = field(default_factory=Moments)
-    net: Moments = field(default_factory=Moments)  # y - offset
-    log_weights: float = 0.0  # sum r_i log(s_i), of the gaussian log-likelihood
+    n: float
+    user_weight: float
+    rss: float
+    chi2: float
+    deviance: float
+    saturated: float  # log-likelihood at mu = y, where it does not wait for the dispersion
+    log_weights: float  # sum r_i log(s_i), of the gaussian log-likelihood
+    response: Moments
+    offset: Moments
+    net: Moments  # y - offset
+    constant: ConstantMean
+
+    @classmethod
+    def of(cls, r: Reading) -> _Sums:
+        """Those of one block."""
+        weight, error = r.weight, (r.y - r.mu).square()
+        fixed = r.family.fixed_dispersion
+        return cls(
+            n=float(r.repeat.sum()),
+            user_weight=float(r.user_weight.sum()),
+            rss=float(weight @ error),
+            chi2=float(torch.where(error > 0, weight * error / r.family.variance(r.mu), 0.0).sum()),
+            deviance=float(weight @ r.family.unit_deviance(r.y, r.mu)),
+            saturated=0.0 if fixed is None else _saturated(r, fixed),
+            log_weights=float(r.repeat @ r.scale.log()) if r.family.name == "gaussian" else 0.0,
+            response=Moments.of(r.y, weight),
+            offset=Moments.of(r.offset, weight),
+            net=Moments.of(r.y - r.offset, weight),
+            constant=ConstantMean.of(r.y, weight, r.family),
+        )
+
+    def merge(self, other: _Sums, family: Family) -> _Sums:
+        """Those of both parts."""
+        numbers = {
+            entry.name: getattr(self, entry.name) + getattr(other, entry.name)
+            for entry in fields(self)
+            if isinstance(getattr(self, entry.name), float)
+        }
+        moments = {name: getattr(self, name).merge(getattr(other, name)) for name in ("response", "offset", "net")}
+        return _Sums(**numbers, **moments, constant=self.constant.merge(other.constant, family))
 
     @property
     def has_offset(self) -> bool:
         return self.offset.mean != 0.0 or self.offset.squares != 0.0
 
 
-def _first_pass(rows: Readable, family: Family, theta: Tensor, weights_kind: str) -> _Sums:
-    total = _Sums()
-    for r in readings(rows, family, theta, weights_kind):
-        weight, error = r.weight, (r.y - r.mu).square()
-        total = _Sums(
-            total.n + float(r.repeat.sum()),
-            total.user_weight + float(r.user_weight.sum()),
-            total.rss + float((weight * error).sum()),
-            total.chi2 + float(torch.where(error > 0, weight * error / family.variance(r.mu), 0.0).sum()),
-            total.deviance + float((weight * family.unit_deviance(r.y, r.mu)).sum()),
-            total.response.merge(r.y, weight),
-            total.offset.merge(r.offset, weight),
-            total.net.merge(r.y - r.offset, weight),
-            total.log_weights + float((r.repeat * r.scale.log()).sum()),
-        )
-    return total
+def _saturated(r: Reading, dispersion: float) -> float:
+    """Log-likelihood of the rows at mu = y: what half the scaled deviance is taken off from."""
+    if r.family.fixed_dispersion is not None:
+        each = r.precision * r.family.saturated(r.y, r.precision, r.trials)
+    else:
+        each = r.family.saturated(r.y, r.precision / dispersion, r.trials)
+    return float(r.repeat @ each)
 
 
+@final
 @dataclass(frozen=True)
 class _Known:
     """The first pass's sums with what the fit is."""
 
     sums: _Sums
     family: Family
+    theta: Tensor
     weights_kind: str
     rank: int
     intercept: bool
@@ -253,18 +284,19 @@ def _sizes(known: _Known) -> dict[str, float]:
     }
 
 
-def _likelihoods(rows: Readable, family: Family, theta: Tensor, known: _Known) -> dict[str, float]:
+def _likelihoods(rows: Readable, known: _Known) -> dict[str, float]:
     """Null deviance and both log-likelihoods."""
-    sums = known.sums
-    if is_least_squares(family):
-        null_deviance = sums.net.squares
-        both = [_gaussian(known, sums.rss), _gaussian(known, null_deviance)]
+    null_deviance = _null_deviance(rows, known)
+    if known.weights_kind == "sampling" or not known.dispersion > 0:
+        both = (NAN, NAN)
+    elif known.family.name == "gaussian":
+        both = (_gaussian(known, known.sums.rss), _gaussian(known, null_deviance))
     else:
-        *both, null_deviance = _second_pass(rows, family, theta, known)
-        if family.name == "gaussian":
-            both = [_gaussian(known, sums.rss), _gaussian(known, null_deviance)]
-    if known.weights_kind == "sampling":
-        both = [NAN, NAN]
+        saturated = _saturated_sum(rows, known)
+        both = (
+            saturated - known.sums.deviance / (2 * known.dispersion),
+            saturated - null_deviance / (2 * known.dispersion),
+        )
     return {"log_likelihood": both[0], "null_log_likelihood": both[1], "null_deviance": null_deviance}
 
 
@@ -276,35 +308,31 @@ def _gaussian(known: _Known, rss: float) -> float:
     return -n / 2 * (math.log(2 * math.pi * rss / n) + 1) + known.sums.log_weights / 2
 
 
-def _second_pass(rows: Readable, family: Family, theta: Tensor, known: _Known) -> tuple[float, float, float]:
-    """Log-likelihood, that of the null model at the same dispersion, and the null deviance."""
-    intercept = _null_intercept(rows, family, known)
-    fitted = null = deviance = 0.0
-    for r in readings(rows, family, theta, known.weights_kind):
-        mean = _null_mean(r, family, known, intercept)
-        fitted += _log_likelihood(r, r.mu, family, known.dispersion)
-        null += _log_likelihood(r, mean, family, known.dispersion)
-        deviance += float((r.weight * family.unit_deviance(r.y, mean)).sum())
-    return fitted, null, deviance
-
-
-def _null_intercept(rows: Readable, family: Family, known: _Known) -> float:
-    if not known.sums.has_offset:
-        return NAN  # not needed: the null mean is the weighted mean of the response
-    return null_intercept(rows, family, known.sums.response.mean, known.sums.offset.mean)
-
-
-def _null_mean(r: Reading, family: Family, known: _Known, intercept: float) -> Tensor:
-    if known.sums.has_offset:
-        return family.mean(intercept + r.offset)
-    return torch.full_like(r.mu, known.sums.response.mean)
-
-
-def _log_likelihood(r: Reading, mean: Tensor, family: Family, dispersion: float) -> float:
-    if math.isnan(dispersion):
+def _saturated_sum(rows: Readable, known: _Known) -> float:
+    """From the first pass, or with a dispersion that was estimated from a pass over the response alone."""
+    if known.fixed:
+        return known.sums.saturated
+    if math.isnan(known.dispersion) or known.family.likelihood_reason is not None:
         return NAN
-    each = family.log_likelihood(r.y, mean, dispersion, r.precision, r.trials)
-    return float((r.repeat * each).sum())
+
+    def work(r: Reading) -> float:
+        return _saturated(r, known.dispersion)
+
+    return sum(map_readings(work, rows, known.family, known.theta, known.weights_kind))
+
+
+def _null_deviance(rows: Readable, known: _Known) -> float:
+    sums, family = known.sums, known.family
+    if is_least_squares(family):
+        return sums.net.squares
+    if not sums.has_offset:
+        return sums.constant.deviance
+    intercept = null_intercept(rows, family, sums.response.mean, sums.offset.mean)
+
+    def work(r: Reading) -> float:
+        return float(r.weight @ family.unit_deviance(r.y, family.mean(intercept + r.offset)))
+
+    return sum(map_readings(work, rows, family, known.theta, known.weights_kind))
 
 
 def _criteria(known: _Known, likelihoods: dict[str, float]) -> dict[str, float]:
@@ -364,7 +392,7 @@ def _reasons_in_order(name: str, known: _Known) -> Iterator[tuple[bool, str]]:
     )
     yield name in {"f_statistic", "f_pvalue"} and known.rank <= known.intercept, "no coefficient besides the intercept"
     needs_degrees = {"dispersion", "sigma", "r2_adjusted", "f_statistic", "f_pvalue"} | likelihood
-    perfect = known.sums.rss == 0 and known.family.name == "gaussian"
+    perfect = known.sums.rss == 0 and not known.fixed
     yield name in likelihood and perfect, "the residuals are exactly zero: the likelihood has no bound"
     yield name in needs_degrees and known.df_residual <= 0, degrees
     yield name.startswith(("r2", "f_", "null")), "the response is constant"

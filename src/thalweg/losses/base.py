@@ -240,6 +240,16 @@ class Family(Loss):
             return self.link.inside(eta) if high == torch.inf else eta < high
         return eta > low if high == torch.inf else (eta > low) & (eta < high)
 
+    def recession(self, y: Float[Tensor, "n"]) -> tuple[Bool[Tensor, "n"], Bool[Tensor, "n"]] | None:
+        """Rows at or beyond a finite limit of the mean: y = 1 and y = 0 of a binomial, a count of 0 under a log link."""
+        ends = torch.tensor([-torch.inf, torch.inf], dtype=torch.float64)
+        if self.inside(ends[:1]) is not None:
+            return None
+        low, high = self.link.inverse(ends).tolist()
+        if low == -torch.inf and high == torch.inf:
+            return None
+        return y >= high, y <= low
+
     def mean(self, eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
         """mu = h(eta)."""
         return self.link.inverse(eta)

@@ -70,7 +70,7 @@ def _all(spec: Spec) -> Iterator[Predictor]:
             for column in column_names(node):
                 yield from _numbers(spec, column)
         elif isinstance(category.argument, Name):
-            levels = spec.levels[key]
+            levels = spec.learned.levels[key]
             reference = levels[base_index(category, levels)]
             yield Predictor(category.argument.name, category.argument.name, levels=levels, reference=reference)
 
