@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 import thalweg
@@ -55,7 +55,7 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
     rank = len(names) - len(solution.aliased)
     rss = solution.details.get("rss")
     statistics = compute(rows, family, theta, rows.spec, weights_kind=choices.weights_kind, rank=rank, rss=rss)
-    unscaled = None if separation is not None else solution.inverse_curvature
+    unscaled = estimable(solution.inverse_curvature, separation, names)
     clusters = cluster_codes(rows) if choices.kind == "cluster" else None
     matrix, reason = covariance_of(
         choices.kind,
@@ -77,7 +77,7 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
         level=choices.level,
         covariance_kind=choices.kind,
         covariance=matrix,
-        covariance_reason="the data are separated" if separation is not None else reason,
+        covariance_reason=reason if unscaled is not None else "the data are separated",
         unscaled=unscaled,
         df=degrees_of_freedom(choices.kind, family, statistics, groups),
         statistics=statistics,
@@ -88,6 +88,16 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
         history=history,
         rows=rows,
     )
+
+
+def estimable(
+    unscaled: Float[Tensor, "p p"] | None, separation: Separation | None, names: tuple[str, ...]
+) -> Float[Tensor, "p p"] | None:
+    """The inverse curvature with zeros for the coefficients that separation sends to infinity."""
+    if unscaled is None or separation is None:
+        return unscaled
+    finite = torch.tensor([name not in separation.direction for name in names], device=unscaled.device)
+    return unscaled * finite * finite[:, None]
 
 
 def cluster_codes(rows: Rows) -> Int[Tensor, "n"]:

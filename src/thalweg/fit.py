@@ -63,7 +63,7 @@ def fit(
         polars or pyarrow table; a mapping of names to lists, NumPy arrays or tensors (a 2-D array is a term of many
         columns); the name of a built-in data set (`thalweg.datasets`).
     family : str or Family, default "gaussian"
-        gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial, tweedie. Its own parameters are given by
+        gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial, tweedie. Its parameter is given by
         keyword: ``power=1.5`` (Tweedie), ``alpha=0.7`` (negative binomial; estimated where it is not given).
     link : str, optional
         identity, log, logit, probit, cloglog, inverse, inverse_squared, sqrt, power; the family's usual one by default.

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from thalweg.data.block import Block
 from thalweg.data.rows import Readable
-from thalweg.losses.base import Loss
+from thalweg.losses.base import Family, Loss
 from thalweg.threads import threads
 
 LARGE = 1_000_000  # rows times columns
@@ -197,24 +197,28 @@ class _Running:
         return Sums(float(self.parts[0]), gradient, curvature, float(self.weight), self.rows)
 
 
-def working_sums(
-    objective: Objective, start: Float[Tensor, "p"] | None = None
-) -> tuple[Float[Tensor, "p"], Float[Tensor, "p p"]]:
-    """X'Wz and X'WX of the first scoring step from the family's starting means.
+def working_response(objective: Objective, block: Block) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+    """z and W of the first scoring step from the family's starting means.
 
-    With mu_0 from the family, eta_0 = g(mu_0), the working response is z = eta_0 - loss'/loss'' - offset and
+    With mu_0 from the family and eta_0 = g(mu_0), the working response is z = eta_0 - loss'/E[loss''] - offset and
     W = w h'(eta_0)^2 / V(mu_0) (McCullagh & Nelder 1989, section 2.5).
     """
     family = objective.loss
+    assert isinstance(family, Family)
+    assert block.y is not None
+    eta = family.link.link(family.starting_mean(block.y, block.loss_weight))
+    _, slope, curvature = family.terms(block.y, eta, 2, expected=True)
+    z = eta - slope / curvature
+    z = z if block.offset is None else z - block.offset
+    return z, curvature if block.loss_weight is None else curvature * block.loss_weight
+
+
+def working_sums(objective: Objective) -> tuple[Float[Tensor, "p"], Float[Tensor, "p p"]]:
+    """X'Wz and X'WX of `working_response`."""
     right: Tensor | float = 0.0
     left: Tensor | float = 0.0
     for block in objective.blocks():
-        mu = family.starting_mean(block.y, block.loss_weight)  # type: ignore[attr-defined]
-        eta = family.link.link(mu)  # type: ignore[attr-defined]
-        _, slope, curvature = family.terms(block.y, eta, 2, expected=True)
-        z = eta - slope / curvature
-        z = z if block.offset is None else z - block.offset
-        weight = curvature if block.loss_weight is None else curvature * block.loss_weight
+        z, weight = working_response(objective, block)
         right = right + block.matrix.transpose_times(weight * z)
         left = left + block.matrix.gram(weight)
     assert isinstance(right, Tensor)
@@ -222,4 +226,4 @@ def working_sums(
     return right, left
 
 
-__all__ = ["Objective", "Sums", "linear_predictor", "working_sums"]
+__all__ = ["Objective", "Sums", "linear_predictor", "working_response", "working_sums"]

@@ -143,6 +143,10 @@ def test_separation_is_a_note_and_no_number(call, tmp_path):
     assert ended.json["status"] == "separated"
     assert "x" in ended.json["separation"]
     assert all(row["std_error"] is None for row in ended.json["coefficients"])
+    asked = call("fit", path, "y ~ x", "--family", "binomial", "--equation", "sql")
+    assert asked.code == 2
+    assert "has no equation" in asked.err
+    assert "separated" in asked.out  # the table is there all the same
 
 
 @pytest.mark.parametrize(

@@ -90,9 +90,7 @@ def test_files(call, model, diabetes, tmp_path, suffix, read):
 def test_json(call, model, diabetes):
     found = call("predict", model, diabetes, "--json").json
     assert list(found) == ["prediction", "notes"]
-    np.testing.assert_array_equal(
-        found["prediction"], tw.load(model).predict_columns(diabetes).columns["prediction"]
-    )
+    np.testing.assert_array_equal(found["prediction"], tw.load(model).predict_columns(diabetes).columns["prediction"])
 
 
 def test_rows_outside_the_training_range_are_a_note(call, model, tmp_path):

@@ -137,6 +137,7 @@ def test_standard_input_is_read_once_and_passed_over_twice(monkeypatch: pytest.M
     source = open_source("-")
     assert "standard input: comma-delimited" in source.description
     assert total(source, "x") == total(source, "x") == 100_000
+    assert all((batch.columns["g"].codes == 0).all() for batch in source.batches(["g"]))  # type: ignore[union-attr]
     assert source.place(0) == "standard input, line 2"
 
 

@@ -152,7 +152,7 @@ def test_units_do_not_matter(diabetes: Any) -> None:
 def test_terms(diabetes: Any) -> None:
     truth = sm.OLS(diabetes.y.numpy(), diabetes.x.numpy()).fit()
     terms = [("Intercept", slice(0, 1)), ("bmi", slice(1, 2)), ("pressure", slice(2, 4))]
-    spec = SimpleNamespace(terms=[SimpleNamespace(name=name, columns=part) for name, part in terms])
+    spec = SimpleNamespace(terms=[SimpleNamespace(name=name, slice=part) for name, part in terms])
     one, two, three = term_tests(estimates(truth, diabetes.names, truth.df_resid, spec=spec))
     assert [t.text for t in (one, two, three)] == ["Intercept", "bmi", "pressure"]
     assert two.statistic == pytest.approx(truth.tvalues[1] ** 2, rel=1e-9)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -17,7 +17,7 @@ from thalweg.losses.families import FAMILIES, PARAMETERS
 # What a parameter of a family or link is tried at. A new parameter needs an entry here.
 TRIED: dict[str, tuple[float, ...]] = {
     "alpha": (1e-9, 0.3, 20.0),
-    "power": (-1.0, 0.0, 1.0, 1.01, 1.5, 1.99, 2.0, 2.5, 3.0),
+    "power": (-1.0, 1.01, 1.5, 2.5),  # 0, 1, 2 and 3 are tested to be the families that they name
     "exponent": (-0.5, 1.5),
 }
 
@@ -100,7 +100,7 @@ def mp_half_deviance(pair: Family, y: mp.mpf, mu: mp.mpf, other: mp.mpf) -> mp.m
     return own - y * mu ** (1 - p) / (1 - p) + mu ** (2 - p) / (2 - p)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _mp_terms(pair: Family, y: float, eta: float) -> tuple[float, float, float]:
     def loss(e: mp.mpf) -> mp.mpf:
         return mp_half_deviance(pair, mp.mpf(y), *mp_mean(pair.link, e))

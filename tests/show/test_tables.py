@@ -14,7 +14,7 @@ from thalweg.inference.coefficients import coefficient_table
 from thalweg.show.content import content
 from thalweg.show.html import summary_html
 from thalweg.show.numbers import aligned, elide, fixed, p_text, significant, with_error
-from thalweg.show.tables import one_line, summary_rich, summary_text
+from thalweg.show.tables import summary_rich, summary_text
 
 
 def _table(text: str) -> list[list[str]]:
@@ -88,13 +88,6 @@ def test_an_aliased_coefficient_has_its_reason_in_place_of_numbers() -> None:
     text = summary_text(fit)
     assert _table(text)[-1][:2] == ["z", "n/a"]
     assert re.search(r"\* .*z.*2 ?\*? ?x", text)
-
-
-def test_one_line(linear: tw.Fit) -> None:
-    text = one_line(linear)
-    assert "\n" not in text
-    assert "442 rows" in text
-    assert len(text) < 160
 
 
 def test_rich_shows_the_same_cells(linear: tw.Fit) -> None:

@@ -10,7 +10,7 @@ import typer
 from thalweg.cli import options as o
 from thalweg.cli import outputs
 from thalweg.cli.progress import Progress
-from thalweg.cli.report import report
+from thalweg.cli.report import check_words, report
 from thalweg.cli.speech import notes
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def fit(
     """
     outputs.check("--out", out, outputs.MODELS)
     outputs.check("--plot", plot, outputs.PICTURES)
+    check_words(equation, plot_kind)
     with notes() as noted:
         with Progress("fitting", shown=False if quiet else None) as progress:
             fitted = _fitted(

@@ -108,7 +108,12 @@ def _write_csv(tables: Iterable[pyarrow.Table], file: IO[bytes]) -> None:
             file.write(names.getvalue().encode())
         rows = io.BytesIO()
         pyarrow.csv.write_csv(table, rows, pyarrow.csv.WriteOptions(include_header=False))
-        file.write(rows.getbuffer())
+        file.write(rows.getvalue() if table.num_columns > 1 else _without_blank_lines(rows.getvalue()))
+
+
+def _without_blank_lines(rows: bytes) -> bytes:
+    """One column: a missing value would be a blank line, which readers of CSV skip; in quotes it is an empty cell."""
+    return b"".join((line or b'""') + b"\n" for line in rows.splitlines())
 
 
 def _write_parquet(tables: Iterable[pyarrow.Table], path: Path) -> None:

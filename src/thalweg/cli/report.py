@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from thalweg.cli.document import document, printed
+from thalweg.errors import NotAvailableError
 
 if TYPE_CHECKING:
     from thalweg.result import Fit
@@ -36,16 +37,48 @@ def report(
         No table: nothing but the equation, where it was asked for.
     notes, files : optional
         What was said meanwhile and what was written, for the JSON object.
+
+    Raises
+    ------
+    NotAvailableError
+        The fit has no equation (it is separated); everything else was printed.
     """
-    equation = fit.equation(dialect) if dialect else None
+    equation, problem = _equation(fit, dialect)
     if json:
         written = {kind: str(path) for kind, path in (files or {}).items() if path is not None}
         typer.echo(printed({**document(fit, equation), "notes": notes or [], "files": written}))
-        return
-    if not quiet:
-        _table(fit)
-    if equation is not None:
-        typer.echo(equation if quiet else f"\n{equation}")
+    else:
+        if not quiet:
+            _table(fit)
+        if equation is not None:
+            typer.echo(equation if quiet else f"\n{equation}")
+    if problem is not None:
+        raise problem
+
+
+def _equation(fit: Fit, dialect: str | None) -> tuple[str | None, NotAvailableError | None]:
+    """The equation, or why this fit has none, which is said after everything else was shown."""
+    try:
+        return (fit.equation(dialect) if dialect else None), None
+    except NotAvailableError as problem:
+        return None, problem
+
+
+def check_words(dialect: str | None, plot_kind: str | None = None) -> None:
+    """Refuse an unknown dialect or kind of picture before the work rather than after it.
+
+    Raises
+    ------
+    OptionError
+    """
+    if dialect is not None:
+        from thalweg.show.equation import check_dialect
+
+        check_dialect(dialect)
+    if plot_kind is not None:
+        from thalweg.show.plots import known_kind
+
+        known_kind(plot_kind)
 
 
 def _table(fit: Fit) -> None:

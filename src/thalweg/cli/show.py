@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg.cli import options as o
-from thalweg.cli.report import report
+from thalweg.cli.report import check_words, report
 from thalweg.cli.speech import notes
 
 
@@ -19,5 +19,6 @@ def show(
     """
     import thalweg
 
+    check_words(equation)
     with notes() as noted:
         report(thalweg.load(model), equation, json=json, quiet=quiet, notes=noted)

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from thalweg.errors import ThalwegWarning
+
 
 def clean(text: str) -> str:
     """One line without control characters: a name from a file must not steer the terminal.
@@ -33,18 +35,26 @@ def tell(text: str) -> None:
 
 @contextmanager
 def notes() -> Iterator[list[str]]:
-    """Every warning as one line `note: ...`, once; the texts are collected for `--json`."""
+    """Every warning as one line `note: ...`, once, at the end; the texts are collected for `--json`.
+
+    At the end, because a line of progress may be on the terminal before; and not at all after an interrupt, which
+    leaves nothing that a note could be about.
+    """
     seen: list[str] = []
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
         text = clean(str(message))
         if text not in seen:
             seen.append(text)
-            print(f"note: {text}", file=sys.stderr)
-
-    from thalweg.errors import ThalwegWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", ThalwegWarning)
         warnings.showwarning = show
-        yield seen
+        try:
+            yield seen
+        except KeyboardInterrupt:
+            seen.clear()
+            raise
+        finally:
+            for text in seen:
+                print(f"note: {text}", file=sys.stderr)

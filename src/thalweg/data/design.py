@@ -59,6 +59,8 @@ class Design:
                 names.extend(self._names(part))
             terms.append(Term(name, slice(first, len(names))))
         self.names, self.terms = tuple(names), tuple(terms)
+        if not names:
+            raise FormulaError("the formula has no column to estimate a coefficient for", advice="Add a term.")
         repeated = (
             next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
         )

@@ -30,7 +30,7 @@ from thalweg.data.nodes import (
     column_names,
     walk,
 )
-from thalweg.data.tokens import Token, place, tokenize
+from thalweg.data.tokens import Token, place, shorten, tokenize
 from thalweg.data.transforms import SIGNATURES, bind
 from thalweg.errors import FormulaError
 
@@ -55,6 +55,8 @@ _CONSTRUCTS = {
     ast.Set: "a set",
     ast.List: "a list",
     ast.Tuple: "a tuple",
+    ast.UnaryOp: "the operator not or ~",
+    ast.Compare: "this comparison",
     ast.Await: "an await",
     ast.Yield: "a yield",
     ast.YieldFrom: "a yield",
@@ -74,7 +76,7 @@ _CONTRASTS = {
     "contr.poly": "poly",
 }
 # Keywords that can begin or join a Python expression are left to the parser, which makes them nodes that are refused.
-_EXPRESSION_KEYWORDS = frozenset(
+EXPRESSION_KEYWORDS = frozenset(
     {"lambda", "for", "if", "else", "in", "is", "not", "and", "or", "await", "yield", "None", "True", "False"}
 )
 _MODULES = frozenset({"np", "numpy", "math", "torch", "scipy", "pd", "pandas"})
@@ -155,7 +157,7 @@ class _Aliases:
 
     @staticmethod
     def _unfit(token: Token) -> bool:
-        reserved = keyword.iskeyword(token.text) and token.text not in _EXPRESSION_KEYWORDS
+        reserved = keyword.iskeyword(token.text) and token.text not in EXPRESSION_KEYWORDS
         return token.kind == "quoted" or reserved or not token.text.isascii()
 
     @staticmethod
@@ -186,10 +188,13 @@ class _Reader:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # on odd literals, which are refused below
                 tree = ast.parse(self.aliases.text.strip(), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        except (RecursionError, MemoryError):
+            raise self._too_deep() from None
+        except (SyntaxError, ValueError) as error:
             at = self.start + max((getattr(error, "offset", None) or 1) - 1, 0)
             raise FormulaError(
-                f"{self.aliases.restore(self.aliases.text)!r} is not an expression", where=place(self.formula, at)
+                f"{shorten(self.aliases.restore(self.aliases.text))!r} is not an expression",
+                where=place(self.formula, at),
             ) from None
         self._check_depth(tree)
         return tree
@@ -201,9 +206,11 @@ class _Reader:
             level = [child for parent in level for child in ast.iter_child_nodes(parent)]
             if not level:
                 return
-        raise FormulaError(
-            f"an expression goes more than {MAX_DEPTH} steps deep", where=place(self.formula, self.start)
-        )
+        raise self._too_deep()
+
+    def _too_deep(self) -> FormulaError:
+        where = place(self.formula, self.start)
+        return FormulaError(f"an expression goes more than {MAX_DEPTH} steps deep", where=where)
 
     def refused(self, node: ast.AST, what: str | None = None, advice: str | None = None) -> FormulaError:
         """The error that names a construct and its place."""

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from thalweg.data.expression import Reading, read
+from thalweg.data.expression import EXPRESSION_KEYWORDS, Reading, read
 from thalweg.data.nodes import Category, Cbind, Name, Node, Stateful, Text, column_names, walk
-from thalweg.data.tokens import Token, place, tokenize
+from thalweg.data.tokens import Token, place, shorten, tokenize
 from thalweg.errors import FormulaError
 
 MAX_TERMS = 50_000
+MAX_POWER = 32
 MAX_FACTORS = 12  # of one term: 2 ** 12 margins are looked at to code categories
 
 _STAND_IN = re.compile(r"_(\d+)")
@@ -119,15 +120,17 @@ def _sides(tokens: list[Token], text: str) -> tuple[list[Token], list[Token]]:
     tildes = [i for i, token in enumerate(tokens) if token.text == "~"]
     if not tildes and any(token.text == "=" for token in tokens):
         raise FormulaError(
-            f"{text!r} has no ~", advice='A curve ("y = a * exp(b * x)") cannot be fitted yet. ' + _ADVICE
+            f"{shorten(text)!r} has no ~", advice='A curve ("y = a * exp(b * x)") cannot be fitted yet. ' + _ADVICE
         )
     if len(tildes) != 1:
-        raise FormulaError(f"{text!r} has {'no' if not tildes else 'more than one'} ~", advice=_ADVICE)
+        raise FormulaError(f"{shorten(text)!r} has {'no' if not tildes else 'more than one'} ~", advice=_ADVICE)
     left, right = tokens[: tildes[0]], tokens[tildes[0] + 1 :]
     if not left:
-        raise FormulaError(f"{text!r} names no response", advice=_ADVICE)
+        raise FormulaError(f"{shorten(text)!r} names no response", advice=_ADVICE)
     if not right:
-        raise FormulaError(f"{text!r} has no terms", advice="Write 1 after the ~ for a model with an intercept alone.")
+        raise FormulaError(
+            f"{shorten(text)!r} has no terms", advice="Write 1 after the ~ for a model with an intercept alone."
+        )
     return left, right
 
 
@@ -178,7 +181,7 @@ class _StandIns:
                 end = _closing(tokens, at + 1)
                 pieces.append(self._call(tokens[at : end + 1]))
                 at = end
-            elif token.kind in ("name", "quoted"):
+            elif token.kind == "quoted" or (token.kind == "name" and token.text not in EXPRESSION_KEYWORDS):
                 pieces.append(self._add(token.name, Name(token.name)))
             else:
                 pieces.append(self._plain(token))
@@ -246,7 +249,7 @@ class _StandIns:
         used = {*taken, *(name for offset in self.offsets.values() for name in column_names(offset.node))}
         others = [name for name in columns if name not in used]
         if not others:
-            raise FormulaError('"." stands for no column', where=self.text)
+            raise FormulaError('"." stands for no column', where=shorten(self.text))
         return {self._add(name, Name(name)): name for name in others}
 
     # After formulaic
@@ -264,7 +267,9 @@ class _StandIns:
             inside = next((key for key in factors if key in self.offsets), None)
             if inside is not None:
                 raise FormulaError(
-                    f"{inside} cannot be part of an interaction", where=self.text, advice="Add it: + offset(...)."
+                    f"{inside} cannot be part of an interaction",
+                    where=shorten(self.text),
+                    advice="Add it: + offset(...).",
                 )
             if len(factors) > MAX_FACTORS:
                 raise FormulaError(
@@ -307,7 +312,7 @@ def _expand(text: str, dot: Mapping[str, str] | None, standing: _StandIns) -> li
         raise
     except Exception as error:  # formulaic raises many kinds, some by accident, on a text that is no formula
         what = standing.shown(str(error).split("\n")[0].replace("`", "'")).rstrip(".") or type(error).__name__
-        raise FormulaError(f"the terms cannot be read: {what}", where=standing.text, advice=_ADVICE) from None
+        raise FormulaError(f"the terms cannot be read: {what}", where=shorten(standing.text), advice=_ADVICE) from None
     return [_factors(term) for term in terms]
 
 
@@ -335,7 +340,9 @@ def _bound(tree: Any, dot: int, text: str) -> None:
         count, cost = _size(node, sizes, dot)
         if cost > MAX_TERMS:
             raise FormulaError(
-                f"the formula stands for more than {MAX_TERMS:,} terms", where=text, advice="Name the terms you need."
+                f"the formula stands for more than {MAX_TERMS:,} terms",
+                where=shorten(text),
+                advice="Name the terms you need.",
             )
         counts[id(node)] = count
 
@@ -361,8 +368,10 @@ def _size(node: Any, sizes: list[int], dot: int) -> tuple[int, int]:
             return left * right, left * right
         case "**" | "^", [left, _]:
             digits = getattr(node.args[1], "token", "")
-            power = int(digits) if digits.isdecimal() and len(digits) < 4 else MAX_TERMS + 1
-            count = MAX_TERMS + 1 if power > 64 and left > 1 else left ** min(power, 64)
-            return count, count * min(power, MAX_TERMS)
+            if not digits.isdecimal():
+                return left, left  # refused by the parser
+            power = int(digits) if len(digits) <= 2 else MAX_TERMS
+            count = left**power if power <= MAX_POWER else MAX_TERMS
+            return count, count * power
         case _:
             return sum(sizes), sum(sizes)

@@ -17,7 +17,9 @@ from thalweg.errors import DataError, MissingValueError
 
 def extent(column: Float[Tensor, "n ..."]) -> tuple[Tensor, Tensor]:
     """Least and greatest value of each of its columns; NaN where one is missing."""
-    return torch.aminmax(column, dim=0) if column.dim() == 2 else torch.aminmax(column)
+    if column.dim() == 2:
+        return column.amin(dim=0), column.amax(dim=0)
+    return torch.aminmax(column)
 
 
 def place(source: Source | None, batch: Batch, row: int) -> str:
@@ -47,8 +49,7 @@ def gaps(batch: Batch, names: Sequence[str], source: Source | None) -> dict[str,
 def _missing(column: Column) -> Bool[Tensor, "n"] | None:
     if isinstance(column, Coded):
         return None if int(column.codes.min()) >= 0 else column.codes < 0
-    least, most = extent(column)
-    if bool(torch.isfinite(least).all()) and bool(torch.isfinite(most).all()):
+    if bool(torch.isfinite(torch.stack(torch.aminmax(column))).all()):
         return None
     return torch.isnan(column).any(dim=1) if column.dim() == 2 else torch.isnan(column)
 

@@ -1,11 +1,11 @@
 """Separation: a direction along which the likelihood never falls, so that no finite estimate exists.
 
-A row's loss has a *recession side*: a 0/1 row with y = 1 is content as eta grows, one with y = 0 as eta falls, a count of
-zero under a log link as eta falls; any other row wants a finite eta. A direction d with x_i'd on the content side of every
-row that has one, and x_i'd = 0 for every other row, and some x_i'd not 0, can be followed for ever: the likelihood has no
-maximum (Albert & Anderson 1984, doi:10.1093/biomet/71.1.1; for other families Correia, Guimaraes & Zylkin 2019,
-arXiv:1903.01633). Newton's method finds d by itself, because its steps come to lie along it; one reading of the rows then
-proves it, which is why nothing needs to be solved here.
+A row's loss has a *recession side*: a 0/1 row with y = 1 is content as eta grows, one with y = 0 as eta falls, a count
+of zero under a log link as eta falls; any other row wants a finite eta. A direction d with x_i'd on the content side of
+every row that has one, x_i'd = 0 for every other row, and some x_i'd not 0, can be followed for ever: the likelihood
+has no maximum (Albert & Anderson 1984, doi:10.1093/biomet/71.1.1; for other families Correia, Guimaraes & Zylkin 2019,
+arXiv:1903.01633). Newton's method finds d by itself, because its steps come to lie along it; one reading of the rows
+then proves it, which is why no linear program needs to be solved here.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Recession:
         d, scaled to a largest |d_j| sd_j of 1, with zeros in the columns that take no part.
     complete : bool
         x_i'd is on the content side, strictly, for every row.
-    rows : int
-        Rows with x_i'd on their side, strictly.
+    least : float
+        The least x_i'd, in size, of the rows that move at all: how far to go until all of them are at their limit.
     """
 
     direction: Float[Tensor, "p"]
     complete: bool
-    rows: int
+    least: float
 
 
 @final
@@ -51,6 +51,7 @@ class _Movement:
     largest: float = 0.0
     wrong: float = 0.0
     smallest: float = float("inf")
+    least: float = float("inf")
     rows: int = 0
     squares: Tensor | None = None
 
@@ -59,6 +60,8 @@ class _Movement:
         if sided.numel():
             self.largest = max(self.largest, float(sided.abs().max()))
             self.wrong = max(self.wrong, float((-sided).max()))
+            moving = sided[sided > 1e-3 * self.largest]
+            self.least = min(self.least, float(moving.min())) if moving.numel() else self.least
             self.smallest = min(self.smallest, float(sided.min()) if bool(free.all()) else 0.0)
         self.squares = squares if self.squares is None else self.squares + squares
         self.rows += sided.numel()
@@ -80,9 +83,7 @@ def movement(objective: Objective, direction: Float[Tensor, "p"]) -> _Movement:
     return seen
 
 
-def recession(
-    objective: Objective, theta: Float[Tensor, "p"], step: Float[Tensor, "p"]
-) -> Recession | None:
+def recession(objective: Objective, theta: Float[Tensor, "p"], step: Float[Tensor, "p"]) -> Recession | None:
     """A direction of recession, if the coefficients or the last step prove one.
 
     Parameters
@@ -102,5 +103,6 @@ def recession(
             assert seen.squares is not None
             sizes = direction.abs() * (seen.squares / seen.rows).sqrt()
             part = torch.where(sizes > TAKES_PART * sizes.max(), direction, torch.zeros_like(direction))
-            return Recession(part / sizes.max(), seen.smallest > wrong * seen.largest, seen.rows)
+            complete = seen.smallest > wrong * seen.largest
+            return Recession(part / sizes.max(), complete, seen.least / float(sizes.max()))
     return None

@@ -107,7 +107,7 @@ def term_tests(fit: Fit) -> list[WaldTest]:
     """
     tests = []
     for term in fit.spec.terms:
-        columns = range(*term.columns.indices(len(fit.names)))
+        columns = range(*term.slice.indices(len(fit.names)))
         kept = [i for i in columns if fit.names[i] not in fit.aliased]
         if not kept:
             tests.append(WaldTest(math.nan, 0, fit.df, math.nan, term.name, "all its coefficients are aliased"))

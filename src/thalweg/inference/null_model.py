@@ -37,8 +37,8 @@ class ConstantMean:
 
         sum_a w_i d(y_i, m) = sum_a w_i d(y_i, m_a) + W_a d(m_a, m),
 
-    which joins two parts to a whole by adding terms that are never negative. With d(y, m) = (y - m)^2 it is the pairwise
-    rule of `Moments`.
+    which joins two parts to a whole by adding terms that are never negative. With d(y, m) = (y - m)^2 it is the
+    pairwise rule of `Moments`.
 
     References
     ----------

@@ -65,5 +65,5 @@ def _digamma_derivatives(alpha: float, y: Tensor) -> tuple[Tensor, Tensor]:
     """T' and T'' from dT/dn = psi(y + n) - psi(n) and the chain rule for n = 1 / alpha."""
     n = torch.as_tensor(1 / alpha, dtype=y.dtype, device=y.device)
     first = torch.digamma(y + n) - torch.digamma(n)
-    second = torch.polygamma(1, y + n) - torch.polygamma(1, n)
+    second = torch.special.zeta(2, y + n) - torch.special.zeta(2, n)  # trigamma: polygamma(1, x) has 8 digits only
     return y / alpha - first / alpha**2, -y / alpha**2 + second / alpha**4 + 2 * first / alpha**3

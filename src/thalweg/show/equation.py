@@ -53,10 +53,9 @@ def equation(fit: Fit, dialect: str = "text", *, digits: int = 4, kind: str = "m
     --------
     >>> import thalweg as tw
     >>> print(tw.fit("progression ~ bmi + bp", "diabetes").equation())
-    progression = -143.9 + 8.482 bmi + 1.433 bp
+    progression = -203.6 + 8.519 bmi + 1.385 bp
     """
-    if dialect not in DIALECTS:
-        raise OptionError(f"there is no dialect {dialect!r}", advice=f"Use one of {', '.join(DIALECTS)}.")
+    check_dialect(dialect)
     if kind not in KINDS:
         raise OptionError(f"there is no kind {kind!r} of equation", advice='Use "mean" or "link".')
     if fit.separation is not None:
@@ -70,6 +69,12 @@ def equation(fit: Fit, dialect: str = "text", *, digits: int = 4, kind: str = "m
     if dialect == "python":
         return _python(fit, eta, kind)
     return _sql(fit, eta, kind, table)
+
+
+def check_dialect(dialect: str) -> None:
+    """Refuse a word that is no dialect."""
+    if dialect not in DIALECTS:
+        raise OptionError(f"there is no dialect {dialect!r}", advice=f"Use one of {', '.join(DIALECTS)}.")
 
 
 def _sum(fit: Fit, dialect: str, digits: int | None) -> str:

@@ -102,6 +102,11 @@ def mean_name(fit: Fit, dialect: str = "text") -> str:
     return name if fit.family.link.name == "identity" else f"E[{name}]"
 
 
+def axis_name(fit: Fit) -> str:
+    """What an axis shows that holds the data and the fit: the response, or the probability of its event."""
+    return fit.spec.response.name if _event(fit) is None else mean_name(fit)
+
+
 def _event(fit: Fit) -> tuple[str, ...] | None:
     """What a binomial model gives the probability of: ('died', 'yes'), or ('y', '1'), or one word; None for a share."""
     response = fit.spec.response

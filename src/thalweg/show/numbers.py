@@ -62,16 +62,18 @@ def with_error(value: float, error: float, *bounds: float, digits: int = 4) -> t
     Examples
     --------
     >>> with_error(-334.56712, 22.4551), with_error(1.00211681802, 0.000429796), with_error(0.012, 4.0)
-    (('-334.57', '22.46'), ('1.0021168', '0.0004298'), ('0.0120', '4.0000'))
+    (('-334.57', '22.46'), ('1.0021168', '0.0004298'), ('0.0120', '4.000'))
     """
     if not (math.isfinite(error) and error > 0):
         return significant(value, 6), significant(error, digits), *(significant(b, 6) for b in bounds)
-    own = magnitude(value)
-    decimals = min(max(digits - 1 - magnitude(error), 2 - own if value else 0), 9 - own)
+    own, base = magnitude(value), digits - 1 - magnitude(error)
+    # An estimate far below its error is not spelled out to digits that mean nothing: two more decimals at most.
+    decimals = min(max(base, 2 - own if value else base), base + 2, 9 - own)
+    base = min(base, 9 - own)
     return (
         fixed(value, decimals, max(own + decimals + 1, 3)),
-        fixed(error, decimals, digits),
-        *(fixed(b, decimals, max(magnitude(b) + decimals + 1, 3)) for b in bounds),
+        fixed(error, base, digits),
+        *(fixed(b, base, max(magnitude(b) + base + 1, 3)) for b in bounds),
     )
 
 

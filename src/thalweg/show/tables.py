@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from thalweg.show.content import Content, content, count, title
+from thalweg.show.content import Content, content
 from thalweg.show.numbers import aligned, elide
 
 if TYPE_CHECKING:
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 WIDTH = 88  # characters of a line, where nobody says otherwise
 _GAP = "  "
 _NAME_LEAST = 12
-
-
-def one_line(fit: Fit) -> str:
-    """A fit in one line: what `repr` shows."""
-    rows = count(fit.spec.rows, "row")
-    return (
-        f"<Fit {elide(fit.spec.formula, 60)!r}: {title(fit).lower()}, {rows}, {count(len(fit.names), 'coefficient')}>"
-    )
 
 
 def summary_text(fit: Fit, *, level: float | None = None, width: int = WIDTH, digits: int = 4) -> str:

@@ -8,6 +8,7 @@ comes from the weighted rows themselves, by QR block after block, which sees the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from typing import final
 
@@ -15,8 +16,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from thalweg.data.block import Block
 from thalweg.objective import Objective, linear_predictor
 
+Weighting = Callable[[Block], Tensor]
 DOUBTFUL = 1e-9  # least pivot of a Cholesky factor that is good enough to steer by
 DEPENDENT = 1e-13  # least pivot, relative, of a QR factor whose column is not a combination of earlier ones
 
@@ -46,17 +49,27 @@ class Curvature:
 
     @classmethod
     def from_rows(
-        cls, objective: Objective, theta: Float[Tensor, "p"], kept: Bool[Tensor, "p"] | None = None
+        cls, objective: Objective, weight: Weighting | Float[Tensor, "p"], kept: Bool[Tensor, "p"] | None = None
     ) -> Curvature:
-        """From the rows at theta, with the expected curvature as weight: R of sqrt(W) X D."""
-        triangle, scale = weighted_triangle(objective, theta)
+        """From the rows, R of sqrt(W) X D.
+
+        Parameters
+        ----------
+        objective : Objective
+        weight : callable or Tensor, (p,)
+            From a block to its rows' weights W, or a theta: then W is the expected curvature there.
+        kept : Tensor of bool, (p,), optional
+            None: found here.
+        """
+        triangle, scale = weighted_triangle(objective, weight)
         found = independent(triangle) if kept is None else kept
         self = cls.__new__(cls)
         self.kept, self.scale = found, scale[found]
         r = torch.linalg.qr(triangle[:, found], mode="r").R
         self.lower = (r * torch.where(r.diagonal() < 0, -1.0, 1.0)[:, None]).T.contiguous()
-        self.pivot = float(self.lower.diagonal().square().min()) if self.lower.numel() else 1.0
-        self.definite = self.reliable = True
+        norms = self.lower.square().sum(1)
+        self.pivot = float((self.lower.diagonal().square() / norms).min()) if self.lower.numel() else 1.0
+        self.definite = self.reliable = bool(torch.isfinite(self.lower).all())
         return self
 
     def solve(self, gradient: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
@@ -95,17 +108,14 @@ def _power_of_two(diagonal: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
 
 
 def weighted_triangle(
-    objective: Objective, theta: Float[Tensor, "p"]
+    objective: Objective, weight: Weighting | Float[Tensor, "p"]
 ) -> tuple[Float[Tensor, "k p"], Float[Tensor, "p"]]:
-    """R with R'R = D X'WX D, W the expected curvature at theta, and the scale D; one reading, one block held."""
+    """R with R'R = D X'WX D, and the scale D; one reading, one block held. See `Curvature.from_rows`."""
+    weights = expected_at(objective, weight) if isinstance(weight, Tensor) else weight
     scale: Tensor | None = None
     triangle: Tensor | None = None
     for block in objective.blocks():
-        eta = linear_predictor(block, theta)
-        assert block.y is not None
-        weight = objective.loss.fisher(block.y, eta)
-        weight = weight if block.loss_weight is None else weight * block.loss_weight
-        rows = (block.matrix.dense() * weight.sqrt()[:, None]).cpu()
+        rows = (block.matrix.dense() * weights(block).sqrt()[:, None]).cpu()
         if scale is None:
             scale = _power_of_two(rows.square().sum(0))
         stacked = rows * scale if triangle is None else torch.cat([triangle, rows * scale])
@@ -114,6 +124,17 @@ def weighted_triangle(
     assert scale is not None
     again = _power_of_two(triangle.square().sum(0))
     return triangle * again, scale * again
+
+
+def expected_at(objective: Objective, theta: Float[Tensor, "p"]) -> Weighting:
+    """The expected curvature of a block's rows at theta, times their weights."""
+
+    def weights(block: Block) -> Tensor:
+        assert block.y is not None
+        expected = objective.loss.fisher(block.y, linear_predictor(block, theta))
+        return expected if block.loss_weight is None else expected * block.loss_weight
+
+    return weights
 
 
 def independent(triangle: Float[Tensor, "k p"]) -> Bool[Tensor, "p"]:

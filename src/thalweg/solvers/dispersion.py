@@ -2,19 +2,19 @@
 
 With V(mu) = mu + alpha mu^2:
 
-1. alpha_0 = 0-like: the means of a Poisson fit, then the moment estimate of alpha.
+1. the means of a Poisson fit, and from them the moment estimate of alpha;
 2. coefficients given alpha, by Newton's method from the last ones;
 3. alpha given the means, by Newton's method on log alpha;
 4. repeat 2 and 3 until log alpha moves by less than 1e-13.
 
-The two are orthogonal in expectation (Lawless 1987, doi:10.2307/3314912), so that the alternation converges fast, and the
-coefficients' covariance is the one given alpha, as R's MASS::glm.nb reports it.
+The two are orthogonal in expectation (Lawless 1987, doi:10.2307/3314912), so that the alternation converges fast, and
+the coefficients' covariance is the one given alpha, as R's MASS::glm.nb reports it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from jaxtyping import Float
@@ -53,7 +53,9 @@ def solve_with_alpha(
     solution = solve(newton, poisson, theta, observers)
     alpha = _moment(rows, poisson.loss, solution.theta)
     passes = poisson.passes
-    for turn in range(1, ROUNDS + 1):
+    turn = 0
+    while turn < ROUNDS:
+        turn += 1
         model = family_named("negative_binomial", link, alpha=alpha)
         objective = Objective(rows, model)
         solution = solve(newton, objective, solution.theta, observers)
@@ -65,9 +67,10 @@ def solve_with_alpha(
     return model, replace(solution, passes=passes, details={**solution.details, "alpha_rounds": turn})
 
 
-def _means(rows: Rows, family: Family, theta: Tensor):  # type: ignore[no-untyped-def]
-    for block in rows.blocks():
-        block = block.double()
+def _means(rows: Rows, family: Family, theta: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    for read in rows.blocks():
+        block = read.double()
+        assert block.y is not None
         yield block.y, family.mean(linear_predictor(block, theta)), block.loss_weight
 
 
@@ -82,7 +85,7 @@ def _moment(rows: Rows, family: Family, theta: Tensor) -> float:
 
 
 def _likeliest(rows: Rows, family: Family, theta: Tensor, alpha: float) -> float:
-    """The maximum of the likelihood in alpha at fixed means: Newton's method in log alpha, kept within a factor of 10."""
+    """The maximum of the likelihood in alpha at fixed means: Newton's method in log alpha, by factors of at most 10."""
     for _ in range(50):
         model = family_named("negative_binomial", family.link, alpha=alpha)
         slope, curvature = 0.0, 0.0

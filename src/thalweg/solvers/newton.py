@@ -37,6 +37,7 @@ ROWS_PER_COLUMN = 200  # of a sample that is worth a level of its own
 CHORD = 0.03  # the gradient may fall by no less than this per step while the curvature is kept
 PRECISE = 1e-6  # least pivot of a Cholesky factor whose inverse has ten digits
 PATIENCE = 6  # steps before a slow fit is looked at for separation ...
+FAR = 40.0  # of eta: exp(-40) is below the rounding of a weight
 RUNNING = 0.2  # ... where the gradient falls by no more than this per step (separated: by exp(-1/2))
 NOISE = 1e-11  # relative rounding of the value: below it, a rise is no rise
 
@@ -105,7 +106,7 @@ class Newton(Solver):
 
     def init(self, objective: Objective, theta: Float[Tensor, "p"] | None) -> NewtonState:
         if theta is not None:
-            return self._state(objective, theta, None)
+            return self._given(objective, theta)
         sample = self._sample(objective)
         if sample is not None:
             theta, steering = sample
@@ -113,6 +114,17 @@ class Newton(Solver):
             if math.isfinite(state.value):
                 return state
         return self._state(objective, starting_point(objective), None)
+
+    def _given(self, objective: Objective, theta: Tensor) -> NewtonState:
+        """The state at a start given by the user."""
+        state = self._state(objective, theta, None)
+        if not math.isfinite(state.value):
+            raise DataError(
+                "the starting values put a mean outside the family's domain, or out of range",
+                advice="Give others with start=, or none: a feasible start is then looked for.",
+            )
+        kept = state.factor.kept.to(theta.device)
+        return state if bool(kept.all()) else self._state(objective, theta * kept, None)
 
     def _sample(self, objective: Objective) -> tuple[Tensor, Curvature] | None:
         """The optimum of a sample of the rows, to below the sample's own noise, and its curvature for all rows."""
@@ -180,6 +192,26 @@ class Newton(Solver):
             curvature = Curvature.from_rows(objective, theta, kept)
         return curvature
 
+    def _limit(self, objective: Objective, state: NewtonState, found: Recession) -> NewtonState:
+        """The other coefficients where the separated rows have gone to their limit.
+
+        theta is moved along the direction until those rows weigh nothing; one column of the direction is then held
+        there, and Newton's method finds the maximum over the rest: the limit of the likelihood's maximizers.
+        """
+        direction = found.direction
+        theta = state.theta + FAR / found.least * direction
+        kept = state.factor.kept.clone()
+        kept[int(direction.abs().argmax())] = False
+        held = Curvature.from_rows(objective, theta, kept)
+        new = self._judge(objective, theta, objective(theta, 1), None, held)
+        while math.isfinite(new.value) and self.terminate(objective, new) is None:
+            step = self.step(objective, replace(new, curvature=held))
+            held = Curvature.from_rows(objective, step.theta, kept)
+            new = replace(step, curvature=held, recession=None)
+        if not math.isfinite(new.value):
+            return state
+        return replace(new, recession=found, step=state.step + new.step)
+
     @staticmethod
     def _inverse(objective: Objective, theta: Tensor, state: NewtonState) -> Tensor:
         """Inverse of the expected curvature: from the rows where they are few or the curvature has lost digits."""
@@ -195,7 +227,7 @@ class Newton(Solver):
     @staticmethod
     def _combinations(objective: Objective, state: NewtonState) -> dict[int, dict[int, float]]:
         """The left-out columns as combinations of the others."""
-        if bool(state.factor.kept.all()):
+        if state.recession is not None or bool(state.factor.kept.all()):
             return {}
         triangle, scale = weighted_triangle(objective, state.theta)
         return combinations(triangle, scale, state.factor.kept)
@@ -252,10 +284,13 @@ class Newton(Solver):
                 f"No step lowers the objective any more, {state.gradient_size:.2g} standard errors from the optimum."
                 " Give other starting values (start=), or look for columns that nearly repeat each other."
             )
+        found = state.recession
+        if found is not None and not found.complete:
+            state = self._limit(objective, state, found)
         theta, inverse = state.theta, None
-        if status is Status.CONVERGED and not objective.large:
+        if not objective.large and (status is Status.CONVERGED or found is not None):
             theta, _ = polish(objective, theta, state.factor)
-        if status is not Status.SEPARATED:
+        if found is None or not found.complete:
             inverse = self._inverse(objective, theta, state)
         return Solution(
             theta=theta,
@@ -265,10 +300,10 @@ class Newton(Solver):
             value=state.value,
             steps=state.step,
             passes=objective.passes,
-            aliased={int(j): "" for j in (~state.factor.kept).nonzero()[:, 0]},
+            aliased={} if found is not None else {int(j): "" for j in (~state.factor.kept).nonzero()[:, 0]},
             details={
                 "gradient_size": state.gradient_size,
-                "recession": state.recession,
+                "recession": found,
                 "combinations": self._combinations(objective, state),
             },
         )

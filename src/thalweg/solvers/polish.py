@@ -1,8 +1,8 @@
 """The last digits of Newton's method: the gradient's sums in doubled precision.
 
 A float64 gradient is a sum of terms that cancel at the optimum; what is left is rounding, and the condition of the
-design multiplies it. With theta and X in two words and the sums in doubled precision only the rounding of each row's own
-loss' remains, which acts like a relative change of 1e-16 in the response:
+design multiplies it. With theta and X in two words and the sums in doubled precision only the rounding of each row's
+own loss' remains, which acts like a relative change of 1e-16 in the response:
 
 1. eta = X theta + offset in two words; loss' at the high word, plus loss'' times the low word
 2. g = X' (w loss') in two words

@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from thalweg.data.block import Block
 from thalweg.errors import DataError
-from thalweg.objective import Objective, working_sums
-from thalweg.solvers.curvature import Curvature
+from thalweg.objective import Objective, working_response, working_sums
+from thalweg.solvers.curvature import Curvature, Weighting
 
 
 def starting_point(objective: Objective) -> Float[Tensor, "p"]:
@@ -24,7 +25,7 @@ def starting_point(objective: Objective) -> Float[Tensor, "p"]:
         No feasible point is found; the text asks for `start`.
     """
     right, left = working_sums(objective)
-    theta = Curvature(left).solve(right)
+    theta = _steering(objective, left, lambda block: working_response(objective, block)[1]).solve(right)
     if bool(torch.isfinite(theta).all()) and objective(theta, 0).inside:
         return theta
     constant = constant_point(objective)
@@ -55,7 +56,22 @@ def constant_point(objective: Objective) -> Float[Tensor, "p"] | None:
         assert block.y is not None
         target = eta.to(block.y.device).expand_as(block.y)
         target = target if block.offset is None else target - block.offset
-        left, right = left + block.matrix.gram(), right + block.matrix.transpose_times(target.contiguous())
+        left, right = (
+            left + block.matrix.gram(_weight(block)),
+            right + block.matrix.transpose_times(_weight(block) * target),
+        )
     if not isinstance(left, Tensor) or not isinstance(right, Tensor) or not bool(torch.isfinite(eta).all()):
         return None
-    return Curvature(left).solve(right)
+    return _steering(objective, left, _weight).solve(right)
+
+
+def _weight(block: Block) -> Tensor:
+    """The rows' weights themselves."""
+    weight = block.loss_weight
+    return torch.ones(block.rows, dtype=torch.float64) if weight is None else weight
+
+
+def _steering(objective: Objective, left: Float[Tensor, "p p"], weight: Weighting) -> Curvature:
+    """X'WX factored; from the rows, without columns that are combinations of others, where it is near singular."""
+    curvature = Curvature(left)
+    return curvature if curvature.reliable else Curvature.from_rows(objective, weight)

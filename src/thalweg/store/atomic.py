@@ -54,9 +54,10 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     atomic_write(f"{folder}/a.txt", b"whole")
-    ...     open(f"{folder}/a.txt").read()
+    ...     Path(folder, "a.txt").read_text()
     'whole'
     """
     with replacing(path) as temporary:

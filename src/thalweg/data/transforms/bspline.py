@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from thalweg.data.nodes import Node
@@ -138,19 +138,26 @@ class BSpline(Transform):
         return basis if self.spans_intercept else basis[:, 1:]
 
     def _basis(self, x: Float[Tensor, "n"]) -> Float[Tensor, "n m"]:
-        """All B-splines by the recurrence, [1] equation 14, from the indicator of each row's interval."""
+        """All B-splines: the degree + 1 that are not zero in each row's interval by the recurrence, [1] equation 14."""
         t = torch.tensor(self.knots, dtype=x.dtype, device=x.device)
-        size = len(self.knots)
-        interval = torch.searchsorted(t, x.contiguous(), right=True) - 1
-        interval = interval.clamp(self.degree, size - self.degree - 2)
-        basis = torch.zeros(x.shape[0], size - 1, dtype=x.dtype, device=x.device)
-        basis.scatter_(1, interval[:, None], 1.0)
+        interval = self._interval(x, t)
+        left = [x - t[interval + 1 - k] for k in range(1, self.degree + 1)]
+        right = [t[interval + k] - x for k in range(1, self.degree + 1)]
+        local = [torch.where(torch.isnan(x), x, 1.0)]
         for d in range(1, self.degree + 1):
-            width = t[d:] - t[:-d]
-            rising = torch.where(width == 0, 0.0, (x[:, None] - t[:-d]) / torch.where(width == 0, 1.0, width))
-            basis = rising[:, :-1] * basis[:, :-1] + (1 - rising[:, 1:]) * basis[:, 1:]
-        missing = torch.isnan(x)
-        return torch.where(missing[:, None], torch.nan, basis)
+            shares = [local[r] / (right[r] + left[d - r - 1]) for r in range(d)]
+            rising = [left[d - r - 1] * shares[r] for r in range(d)]
+            falling = [right[r] * shares[r] for r in range(d)]
+            local = [falling[0], *(rising[r - 1] + falling[r] for r in range(1, d)), rising[-1]]
+        place = (interval - self.degree)[:, None] + torch.arange(self.degree + 1, device=x.device)
+        basis = torch.zeros(x.shape[0], len(self.knots) - self.degree - 1, dtype=x.dtype, device=x.device)
+        return basis.scatter_(1, place, torch.stack(local, dim=1))
+
+    def _interval(self, x: Float[Tensor, "n"], t: Float[Tensor, "k"]) -> Int[Tensor, "n"]:
+        """The last knot at or below each value; the outermost intervals reach to infinity."""
+        inside = range(self.degree, len(self.knots) - self.degree - 1)
+        wide = [i for i in inside if self.knots[i] < self.knots[i + 1]]
+        return (torch.searchsorted(t, x.contiguous(), right=True) - 1).clamp(wide[0], wide[-1])
 
     def nodes(self, argument: Node) -> list[Node]:
         breaks = sorted(set(self.knots))

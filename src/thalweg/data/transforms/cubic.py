@@ -108,10 +108,11 @@ class CubicSpline(Transform):
         knots = torch.tensor(self.knots, dtype=x.dtype, device=x.device)
         x = self._wrapped(x)
         left = (torch.searchsorted(knots, x.contiguous()) - 1).clamp(0, len(self.knots) - 2)
-        values, bends = _local(x, knots, left)
-        place = torch.stack([left, (left + 1) % self.free if self.cyclic else left + 1], dim=1)
+        values, (bend_left, bend_right) = _local(x, knots, left)
+        after = (left + 1) % self.free if self.cyclic else left + 1
         curvature = torch.tensor(self.curvature, dtype=x.dtype, device=x.device)
-        free = (bends[:, :, None] * curvature[place]).sum(dim=1).scatter_add(1, place, values)
+        free = bend_left[:, None] * curvature[left] + bend_right[:, None] * curvature[after]
+        free.scatter_add_(1, torch.stack([left, after], dim=1), torch.stack(values, dim=1))
         return free if self.basis is None else free @ self.basis.to(x.device)
 
     def _wrapped(self, x: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
@@ -134,13 +135,13 @@ class CubicSpline(Transform):
         return self.values(x)
 
 
-def _local(x: Tensor, knots: Tensor, left: Tensor) -> tuple[Tensor, Tensor]:
+def _local(x: Tensor, knots: Tensor, left: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Weights of the two nearest knots' values and second derivatives, [1] table 4.1; linear beyond the knots."""
     h = knots[left + 1] - knots[left]
     before, after = knots[left + 1] - x, x - knots[left]
     bend_left = torch.where(x > knots[-1], 0.0, before**3 / (6 * h)) - h * before / 6
     bend_right = torch.where(x < knots[0], 0.0, after**3 / (6 * h)) - h * after / 6
-    return torch.stack([before / h, after / h], dim=1), torch.stack([bend_left, bend_right], dim=1)
+    return (before / h, after / h), (bend_left, bend_right)
 
 
 def _natural_curvature(knots: np.ndarray) -> np.ndarray:

@@ -58,11 +58,7 @@ def plot(fit: Fit, kind: str = "fit", path: str | os.PathLike[str] | None = None
     Of more than 5,000 rows, 5,000 are drawn, always the same ones, and the caption says so; the labelled extremes are
     those of all rows (of the drawn ones in "qq").
     """
-    kind = _ALIASES.get(kind, kind)
-    if kind not in KINDS:
-        nearest = difflib.get_close_matches(str(kind), KINDS, 1)
-        hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
-        raise OptionError(f"there is no picture {kind!r}", advice=f"{hint}The kinds are {', '.join(KINDS)}.")
+    kind = known_kind(kind)
     if fit.rows is None and kind not in _WITHOUT_DATA:
         raise NotAvailableError(
             f"the picture {kind!r} needs the rows of the fit, and this model was loaded from a file, which holds none",
@@ -74,6 +70,22 @@ def plot(fit: Fit, kind: str = "fit", path: str | os.PathLike[str] | None = None
 
         save(figure, path)
     return figure
+
+
+def known_kind(kind: str) -> str:
+    """The kind itself, its alias resolved.
+
+    Raises
+    ------
+    OptionError
+        No such kind; the text names the nearest and all.
+    """
+    kind = _ALIASES.get(kind, kind)
+    if kind not in KINDS:
+        nearest = difflib.get_close_matches(str(kind), KINDS, 1)
+        hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
+        raise OptionError(f"there is no picture {kind!r}", advice=f"{hint}The kinds are {', '.join(KINDS)}.")
+    return kind
 
 
 _TAKES: dict[str, tuple[str, ...]] = {"fit": ("x",), "coefficients": ("intercept",)}

@@ -78,7 +78,7 @@ def _residuals(fit: Fit, shown: Sample, axes: Axes) -> None:
     every = shown.outliers_too()
     scatter(axes, every.eta, every.deviance)
     axes.axhline(0, color=NEUTRAL, linewidth=1, zorder=1)
-    _smooth(axes, x, y)
+    _smooth(fit, axes, x, y)
     dress(axes, "Residuals against fitted", predictor_label(fit), _residual_label(fit))
     extreme, numbers = shown.outlying
     _label(axes, extreme.eta, extreme.deviance, numbers)
@@ -121,7 +121,7 @@ def _scale(fit: Fit, shown: Sample, axes: Axes) -> None:
     every = shown.outliers_too()
     scatter(axes, every.eta, np.sqrt(np.abs(every.standardized)))
     axes.set_ylim(bottom=0)
-    _smooth(axes, x, y)
+    _smooth(fit, axes, x, y)
     dress(axes, "Spread against fitted", predictor_label(fit), "sqrt |standardised residual|")
     extreme, numbers = shown.outlying
     _label(axes, extreme.eta, np.sqrt(np.abs(extreme.standardized)), numbers)
@@ -159,8 +159,9 @@ def _cook_contours(axes: Axes, rank: int) -> None:
         axes.legend(fontsize=TICK_SIZE - 0.5, frameon=True, framealpha=0.85, edgecolor="none", loc="best")
 
 
-def _smooth(axes: Axes, x: Vector, y: Vector) -> None:
-    at, smooth = lowess(x, y)
+def _smooth(fit: Fit, axes: Axes, x: Vector, y: Vector) -> None:
+    """Not robust for proportions, as in R: their rarer outcome would be taken for outliers."""
+    at, smooth = lowess(x, y, robust_steps=0 if fit.family.name == "binomial" else 3)
     axes.plot(at, smooth, color=LINE, linewidth=1.8, zorder=3)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from thalweg.errors import NotAvailableError
-from thalweg.show.links import mean_name
+from thalweg.show.links import axis_name
 from thalweg.show.numbers import elide
 from thalweg.show.plots.curves import Curve, caveat, curve, draw_band, draw_means, draw_strips, is_binary, outcome
 from thalweg.show.plots.grid import grid, held, named, places
@@ -126,7 +126,7 @@ def _draw_levels(fit: Fit, category: Predictor, shown: Sample | None) -> Figure:
 
 
 def _finish(fit: Fit, figure: Figure, axes: Axes, x: str, shown: Sample | None) -> None:
-    dress(axes, "", x, mean_name(fit))
+    dress(axes, "", x, axis_name(fit))
     if fit.family.name == "binomial":
         axes.set_ylim(-0.04, 1.04)
     headline(figure, fit.spec.formula)
