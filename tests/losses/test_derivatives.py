@@ -125,6 +125,17 @@ def test_terms_change_nothing_that_they_are_given(pair: Family, points: Grid) ->
     assert all(torch.equal(a, b) for a, b in zip(pair.terms(y, eta, 2), again, strict=True))
 
 
+def test_terms_stay_on_their_device_and_never_wait_for_it(pair: Family) -> None:
+    y, eta = (torch.ones(5, dtype=torch.float32, device="meta") for _ in range(2))  # has no values: asking one raises
+    for expected in (False, True):
+        for part in pair.terms(y, eta, 2, expected=expected):
+            assert (part.device.type, part.dtype, part.shape) == ("meta", torch.float32, (5,))
+    for part in (pair.mean(eta), pair.link.link(eta), pair.variance(eta), pair.unit_deviance(y, eta)):
+        assert (part.device.type, part.dtype) == ("meta", torch.float32)
+    assert pair.violations(y).device.type == "meta"
+    assert pair.starting_mean(y, eta).device.type == "meta"
+
+
 def test_float32_is_float64_rounded(pair: Family, points: Grid) -> None:
     y, eta = (part.float() for part in points)
     moderate = (eta.abs() < 60) & (eta.abs() > 1e-2) & (y.abs() < 100)

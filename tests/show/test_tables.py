@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from html.parser import HTMLParser
@@ -93,7 +94,7 @@ def test_an_aliased_coefficient_has_its_reason_in_place_of_numbers() -> None:
 def test_rich_shows_the_same_cells(linear: tw.Fit) -> None:
     from rich.console import Console
 
-    console = Console(width=110, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=110, record=True, file=io.StringIO())
     console.print(summary_rich(linear))
     text = console.export_text()
     for row in content(linear).coefficients:
@@ -136,21 +137,20 @@ def test_html_is_well_formed_and_holds_the_same_cells(any_fit: tw.Fit) -> None:
 
 def test_html_escapes_names_from_the_data() -> None:
     name = "<script>alert(1)</script>&\"'"
-    data = {"y": [1.0, 2, 4, 3, 6, 5], "g": ["a", name, "a", name, name, "a"]}
+    data = {"y": [1.0, 2, 4, 3, 6, 5], "g": ["!", name, "!", name, name, "!"]}  # the first level has no column
     text = summary_html(tw.fit("y ~ g", data))
     assert "<script" not in text
     checker = _Checker()
     checker.feed(text)
     assert "script" not in checker.tags
     assert any(name in cell for cell in checker.cells)
-    assert name in tw.fit("y ~ g", data).summary() or "…" in tw.fit("y ~ g", data).summary()
 
 
 def test_rich_reads_no_markup_in_names() -> None:
     from rich.console import Console
 
-    data = {"y": [1.0, 2, 4, 3, 6, 5], "g": ["a", "[red]b[/red]", "a", "[red]b[/red]", "a", "a"]}
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    data = {"y": [1.0, 2, 4, 3, 6, 5], "g": ["!", "[red]b[/red]", "!", "[red]b[/red]", "!", "!"]}
+    console = Console(width=120, record=True, file=io.StringIO())
     console.print(summary_rich(tw.fit("y ~ g", data)))
     assert "[red]b[/red]" in console.export_text()
 

@@ -176,9 +176,9 @@ def test_read_only_folders_and_files(tmp_path, target):
         (errno.EIO, "cannot be written: Input/output error"),
     ],
 )
-@pytest.mark.parametrize("call", ["open", "fsync", "replace"])
+@pytest.mark.parametrize("call", ["stat", "open", "fsync", "replace"])
 def test_each_step_that_fails_says_why(target, monkeypatch, call, code, words):
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(atomic.os, call, fail)

@@ -1,7 +1,8 @@
 """Covariance of the coefficients: by the model, robust to the variance, or robust to dependence within clusters.
 
-With U the inverse of sum_i w_i E[loss''_i] x_i x_i', and z_i = s_i loss'_i U x_i how much one row moves the estimates
-(r_i, s_i: `thalweg.inference.reading`; h_i = s_i E[loss''_i] x_i' U x_i is its leverage):
+With U the inverse of the expected curvature sum_i w_i E[loss''_i] x_i x_i', B that of the observed one (equal for a
+canonical link), and z_i = s_i loss'_i B x_i how much one row moves the estimates, h_i = s_i E[loss''_i] x_i' U x_i its
+leverage (r_i, s_i: `thalweg.inference.reading`):
 
     model        dispersion * U
     HC0          sum_i r_i z_i z_i'                                                           [1], [2]
@@ -12,14 +13,14 @@ With U the inverse of sum_i w_i E[loss''_i] x_i x_i', and z_i = s_i loss'_i U x_
 
 n and df_residual = n - k are those of `Statistics`: a frequency weight repeats its row (r_i = w_i), a precision or
 sampling weight multiplies its score (s_i = w_i). For least squares these are the usual formulas (statsmodels' OLS and
-WLS). For other families the score and the curvature take the place of residual and weight, as in R's sandwich package
-and, for canonical links, in statsmodels' GLM with HC0 and cluster: its HC1 to HC3 are its HC0, and for other links it
-inverts the observed curvature.
+WLS). For other families the score and the observed curvature take the place of residual and weight, as in statsmodels'
+GLM with HC0 and cluster, and in Stata; statsmodels' HC1 to HC3 of a GLM are its HC0. R's sandwich package puts U in
+the place of B.
 
 *linearized* is what sampling weights imply: the Taylor-linearization variance of a design with one stratum and each row
 its own sampling unit, as R's survey::svyglm gives; Stata's regress with pweights has n/(n-k), which is HC1 here.
 
-The z_i are formed row by row and then squared, rather than as U (sum s_i^2 loss'_i^2 x_i x_i') U, which would square
+The z_i are formed row by row and then squared, rather than as B (sum s_i^2 loss'_i^2 x_i x_i') B, which would square
 the design's condition number a second time and lose the digits of it.
 
 References
@@ -37,7 +38,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, final
 
 import torch
@@ -46,6 +47,7 @@ from torch import Tensor
 
 from thalweg.data.rows import Readable
 from thalweg.errors import OptionError
+from thalweg.inference.bread import observed_bread
 from thalweg.inference.reading import Reading, check_weights_kind, map_readings
 from thalweg.inference.statistics import Statistics
 from thalweg.losses.base import Family
@@ -106,6 +108,8 @@ def covariance(
         return _finished(statistics.dispersion * unscaled, unscaled)
     assert rows is not None
     reader = _Reader(rows, family, theta, weights_kind, unscaled)
+    if not family.canonical:
+        reader = replace(reader, bread=observed_bread(reader.map, unscaled))
     if kind == "cluster":
         assert clusters is not None
         result, reason = _clustered(reader, statistics, clusters)
@@ -161,17 +165,19 @@ class _Reader:
     theta: Tensor
     weights_kind: str
     unscaled: Tensor
+    bread: Tensor | None = None  # where it is not `unscaled`
 
     def map(self, work: Callable[[Reading], T]) -> Iterator[T]:
         return map_readings(work, self.rows, self.family, self.theta, self.weights_kind)
 
     def influence(self, r: Reading) -> tuple[Tensor, Tensor]:
-        """z_i = s_i loss'_i U x_i as rows (n, p), and the leverages h_i = s_i E[loss''_i] x_i' U x_i."""
+        """z_i = s_i loss'_i B x_i as rows (n, p), and the leverages h_i = s_i E[loss''_i] x_i' U x_i."""
         _, slope, curvature = self.family.terms(r.y, r.eta, 2, expected=True)
         x = r.matrix.dense()
         ux = x @ self.unscaled.to(x.device)
         leverage = r.scale * curvature * (ux * x).sum(1)
-        return ux.mul_((r.scale * slope)[:, None]), leverage
+        z = ux if self.bread is None else x @ self.bread.to(x.device)
+        return z.mul_((r.scale * slope)[:, None]), leverage
 
 
 def _absent(

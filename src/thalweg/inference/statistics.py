@@ -24,19 +24,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.data.rows import Readable
 from thalweg.inference.distributions import upper
-from thalweg.inference.moments import Moments
-from thalweg.inference.null_model import ConstantMean, null_intercept
+from thalweg.inference.null_model import null_intercept
 from thalweg.inference.reading import Reading, map_readings
+from thalweg.inference.sums import Sums, saturated
 from thalweg.losses.base import Family
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def compute(
         The weighted residual sum of squares of least squares where the solver has it in doubled precision: the plain
         float64 sum loses digits where the columns are large and the residuals small.
     """
-    parts = map_readings(_Sums.of, rows, family, theta, weights_kind)
+    parts = map_readings(Sums.of, rows, family, theta, weights_kind)
     sums = reduce(lambda left, right: left.merge(right, family), parts)
     if rss is not None and is_least_squares(family):
         sums = replace(sums, rss=rss, chi2=rss, deviance=rss)
@@ -161,70 +160,10 @@ def is_least_squares(family: Family) -> bool:
 
 @final
 @dataclass(frozen=True)
-class _Sums:
-    """What the first pass adds up."""
-
-    n: float
-    user_weight: float
-    rss: float
-    chi2: float
-    deviance: float
-    saturated: float  # log-likelihood at mu = y, where it does not wait for the dispersion
-    log_weights: float  # sum r_i log(s_i), of the gaussian log-likelihood
-    response: Moments
-    offset: Moments
-    net: Moments  # y - offset
-    constant: ConstantMean
-
-    @classmethod
-    def of(cls, r: Reading) -> _Sums:
-        """Those of one block."""
-        weight, error = r.weight, (r.y - r.mu).square()
-        fixed = r.family.fixed_dispersion
-        return cls(
-            n=float(r.repeat.sum()),
-            user_weight=float(r.user_weight.sum()),
-            rss=float(weight @ error),
-            chi2=float(torch.where(error > 0, weight * error / r.family.variance(r.mu), 0.0).sum()),
-            deviance=float(weight @ r.family.unit_deviance(r.y, r.mu)),
-            saturated=0.0 if fixed is None else _saturated(r, fixed),
-            log_weights=float(r.repeat @ r.scale.log()) if r.family.name == "gaussian" else 0.0,
-            response=Moments.of(r.y, weight),
-            offset=Moments.of(r.offset, weight),
-            net=Moments.of(r.y - r.offset, weight),
-            constant=ConstantMean.of(r.y, weight, r.family),
-        )
-
-    def merge(self, other: _Sums, family: Family) -> _Sums:
-        """Those of both parts."""
-        numbers = {
-            entry.name: getattr(self, entry.name) + getattr(other, entry.name)
-            for entry in fields(self)
-            if isinstance(getattr(self, entry.name), float)
-        }
-        moments = {name: getattr(self, name).merge(getattr(other, name)) for name in ("response", "offset", "net")}
-        return _Sums(**numbers, **moments, constant=self.constant.merge(other.constant, family))
-
-    @property
-    def has_offset(self) -> bool:
-        return self.offset.mean != 0.0 or self.offset.squares != 0.0
-
-
-def _saturated(r: Reading, dispersion: float) -> float:
-    """Log-likelihood of the rows at mu = y: what half the scaled deviance is taken off from."""
-    if r.family.fixed_dispersion is not None:
-        each = r.precision * r.family.saturated(r.y, r.precision, r.trials)
-    else:
-        each = r.family.saturated(r.y, r.precision / dispersion, r.trials)
-    return float(r.repeat @ each)
-
-
-@final
-@dataclass(frozen=True)
 class _Known:
     """The first pass's sums with what the fit is."""
 
-    sums: _Sums
+    sums: Sums
     family: Family
     theta: Tensor
     weights_kind: str
@@ -292,10 +231,10 @@ def _likelihoods(rows: Readable, known: _Known) -> dict[str, float]:
     elif known.family.name == "gaussian":
         both = (_gaussian(known, known.sums.rss), _gaussian(known, null_deviance))
     else:
-        saturated = _saturated_sum(rows, known)
+        most = _saturated_sum(rows, known)
         both = (
-            saturated - known.sums.deviance / (2 * known.dispersion),
-            saturated - null_deviance / (2 * known.dispersion),
+            most - known.sums.deviance / (2 * known.dispersion),
+            most - null_deviance / (2 * known.dispersion),
         )
     return {"log_likelihood": both[0], "null_log_likelihood": both[1], "null_deviance": null_deviance}
 
@@ -316,7 +255,7 @@ def _saturated_sum(rows: Readable, known: _Known) -> float:
         return NAN
 
     def work(r: Reading) -> float:
-        return _saturated(r, known.dispersion)
+        return saturated(r, known.dispersion)
 
     return sum(map_readings(work, rows, known.family, known.theta, known.weights_kind))
 

@@ -241,7 +241,7 @@ class Family(Loss):
         return eta > low if high == torch.inf else (eta > low) & (eta < high)
 
     def recession(self, y: Float[Tensor, "n"]) -> tuple[Bool[Tensor, "n"], Bool[Tensor, "n"]] | None:
-        """Rows at or beyond a finite limit of the mean: y = 1 and y = 0 of a binomial, a count of 0 under a log link."""
+        """Rows at or beyond a finite limit of the mean: y = 1 and 0 of a binomial, a count of 0 under a log link."""
         ends = torch.tensor([-torch.inf, torch.inf], dtype=torch.float64)
         if self.inside(ends[:1]) is not None:
             return None

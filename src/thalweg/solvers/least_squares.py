@@ -32,7 +32,6 @@ from torch import Tensor
 
 from thalweg.doubled import power_of_two
 from thalweg.error_free import Pair
-from thalweg.errors import DataError
 from thalweg.objective import Objective
 from thalweg.solvers.base import Solution, Solver, State, Status
 from thalweg.solvers.basis import sentence
@@ -106,8 +105,6 @@ class LeastSquares(Solver):
             normal = Normal(doubled[0], rows.shift, rows.count(), rows.device)
         else:
             rows, doubled, normal = None, None, plain(objective)
-        if not bool(torch.isfinite(normal.matrix).all()):
-            raise DataError("a value in the data is not finite", advice="Drop or repair rows with NaN or infinity.")
         factor = factored(normal.matrix[:-1, :-1]) if normal.rows >= objective.columns else None
         estimate = nothing(normal) if factor is None else cholesky(normal, factor)
         plan = self._plan(factor, normal, rows)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -70,7 +71,7 @@ def plain(objective: Objective) -> Normal:
         shift = _largest(objective)
         matrix, rows, device = _plain_sums(objective, shift)
     if not bool(torch.isfinite(matrix).all()):
-        raise DataError("a value in the data is not finite", advice="Drop or repair rows with NaN or infinity.")
+        raise not_finite()
     step = -(exponent(matrix.diagonal()) >> 1)
     scale = power_of_two(step)
     return Normal(scale[:, None] * matrix * scale, shift + step, rows, device)
@@ -78,6 +79,11 @@ def plain(objective: Objective) -> Normal:
 
 def _no_rows() -> DataError:
     return DataError("there are no rows to fit", advice="Look at the filter, or at the missing values, of the data.")
+
+
+def not_finite() -> DataError:
+    """NaN or infinity in a design column or in the response."""
+    return DataError("a value in the data is not finite", advice="Drop or repair rows with NaN or infinity.")
 
 
 def _safe(squares: Float[Tensor, "q"]) -> bool:
@@ -91,7 +97,8 @@ def _plain_sums(objective: Objective, shift: Tensor | None) -> tuple[Float[Tenso
     parts: list[Tensor] | None = None
     rows = 0
     for block in objective.blocks():
-        sums = _block_sums(block) if shift is None else _scaled_sums(block, shift)
+        with np.errstate(all="ignore"):  # what overflows is found and scaled, what is not finite is refused, by `plain`
+            sums = _block_sums(block) if shift is None else _scaled_sums(block, shift)
         parts = sums if parts is None else [a.add_(b) for a, b in zip(parts, sums, strict=True)]
         rows += block.rows
     if parts is None:
@@ -183,6 +190,8 @@ class DoubledRows:
             blocks = list(self._read())
             if not blocks:
                 raise _no_rows()
+            if not all(bool(torch.isfinite(_side_by_side(b)[0]).all()) for b in blocks):
+                raise not_finite()
             shift = _shift([_top(_side_by_side(b)[0], _row_shift(_weight(b))) for b in blocks])
             self._kept = [_scaled_rows(b, shift) for b in blocks]
         self.shift = shift

@@ -208,7 +208,7 @@ def _explained(problem: OSError, target: Path) -> OutputError:
     if isinstance(problem, OutputError):
         return problem
     folder = target.parent
-    if not folder.exists() and problem.errno == errno.ENOENT:
+    if problem.errno == errno.ENOENT and not os.path.exists(folder):
         return OutputError(f"there is no folder '{folder}'", advice="Create it, or name another place.")
     if problem.errno == errno.ENOTDIR:
         return OutputError(f"'{folder}' goes through a file, not a folder", advice="Name another place.")

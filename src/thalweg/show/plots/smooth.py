@@ -48,9 +48,9 @@ def lowess(
     """
     finite = np.isfinite(x) & np.isfinite(y)
     x, y = x[finite], y[finite]
-    at = np.unique(np.quantile(x, np.linspace(0, 1, places))) if x.size else x
-    if at.size < 3:
-        return at[:0], at[:0]
+    if np.unique(x).size < 3:
+        return x[:0], y[:0]
+    at = np.unique(np.quantile(x, np.linspace(0, 1, places)))
     tricube = _tricube(x, at, fraction)
     robust = np.ones_like(x)
     smooth = _local_lines(x, y, at, tricube)

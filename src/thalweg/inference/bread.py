@@ -1,0 +1,60 @@
+"""The outer part of a sandwich: the inverse of the observed curvature.
+
+The model's covariance rests on U, the inverse of the expected curvature, which supposes the family's variance. A robust
+covariance does not, so it takes what the data show: the inverse of
+
+    O = sum_i w_i loss''(y_i, eta_i) x_i x_i',
+
+as statsmodels and Stata do. For a canonical link O is the expected curvature already and nothing is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from thalweg.inference.reading import Reading
+
+
+def observed_bread(
+    map_rows: Callable[[Callable[[Reading], Tensor]], Iterator[Tensor]], unscaled: Float[Tensor, "p p"]
+) -> Float[Tensor, "p p"]:
+    """The inverse of the observed curvature, by one pass.
+
+    1. U = L L' on the coefficients that are not aliased, so that columns x'L have an expected curvature of I.
+    2. M = L' O L = sum_i w_i loss''_i (L'x_i)(L'x_i)', near I: no digits are lost to the condition of the design.
+    3. O^-1 = L M^-1 L'.
+
+    Where O is not positive definite (the family does not describe the data at all) U is returned.
+
+    Parameters
+    ----------
+    map_rows : callable
+        One pass over the rows: yields what a function makes of each `Reading`.
+    unscaled : Tensor, (p, p)
+        U, zero in the rows and columns of aliased coefficients.
+    """
+    kept = unscaled.ne(0).any(1)
+    size = unscaled.diagonal()[kept].sqrt()
+    correlation, failed = torch.linalg.cholesky_ex(unscaled[kept][:, kept] / size[:, None] / size)
+    if int(failed):
+        return unscaled
+    lower = unscaled.new_zeros(unscaled.shape[0], len(size))
+    lower[kept] = size[:, None] * correlation  # 1
+
+    def work(r: Reading) -> Tensor:
+        x = r.matrix.dense() @ lower.to(r.y.device)
+        curvature = r.family.curvature(r.y, r.eta)
+        return x.T @ (x * (r.weight * curvature)[:, None])
+
+    middle = torch.zeros(len(size), len(size), dtype=unscaled.dtype, device=unscaled.device)
+    for part in map_rows(work):
+        middle += part.to(middle.device)  # 2
+    factor, failed = torch.linalg.cholesky_ex(middle)
+    if int(failed):
+        return unscaled
+    half = torch.linalg.solve_triangular(factor, lower.T, upper=False)
+    return half.T @ half  # 3
