@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+for _library in ("OMP", "MKL", "OPENBLAS"):  # the tests run in several processes: threads would only get in their way
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 _REFERENCE = Path(os.environ.get("THALWEG_REFERENCE") or Path(__file__).parents[2] / "shared" / "reference")
 

@@ -14,7 +14,10 @@ PRECISION = 2.0**-100  # relative to the largest entries of the columns; 2^-105 
 
 
 def rational(x: tuple[Tensor, Tensor]) -> list[list[Fraction]]:
-    return [[Fraction(a) + Fraction(b) for a, b in zip(r, s, strict=True)] for r, s in zip(*(w.tolist() for w in x))]
+    return [
+        [Fraction(a) + Fraction(b) for a, b in zip(r, s, strict=True)]
+        for r, s in zip(*(w.tolist() for w in x), strict=True)
+    ]
 
 
 def worst(found: tuple[Tensor, Tensor], x: tuple[Tensor, Tensor], z: tuple[Tensor, Tensor]) -> float:
@@ -96,7 +99,8 @@ def test_scaling_by_a_weight(low):
     truth = [[v * Fraction(m) for v in row] for row, [m] in zip(rational(x), w.tolist(), strict=True)]
     if not low:
         truth = [[Fraction(v) * Fraction(m) for v in row] for row, [m] in zip(x[0].tolist(), w.tolist(), strict=True)]
-    assert all(abs(a - b) <= abs(b) * Fraction(2.0**-103) for r, s in zip(got, truth) for a, b in zip(r, s))
+    pairs = [(a, b) for r, s in zip(got, truth, strict=True) for a, b in zip(r, s, strict=True)]
+    assert all(abs(a - b) <= abs(b) * Fraction(2.0**-103) for a, b in pairs)
 
 
 @pytest.mark.parametrize("shift", [-1500, -1001, -1000, 0, 7, 1023, 1900])

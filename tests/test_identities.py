@@ -171,7 +171,9 @@ def test_threads_add_up_to_the_plain_pass(monkeypatch):
         plain = objective(theta, 2)
         monkeypatch.setattr(module, "LARGE", 0)
         monkeypatch.setattr(rows_module, "BLOCK_ROWS", (5, 5))
+        torch.set_num_threads(2)
         threaded = objective(theta, 2)
+        torch.set_num_threads(1)
         assert threaded.rows == plain.rows
         assert threaded.value == pytest.approx(plain.value, rel=1e-13)
         torch.testing.assert_close(threaded.gradient, plain.gradient, rtol=0, atol=1e-11)

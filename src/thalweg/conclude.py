@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -105,6 +106,7 @@ def cluster_codes(rows: Rows) -> Int[Tensor, "n"]:
     return torch.cat([rows.spec.cluster(batch) for batch in rows.batches()])
 
 
+@cache
 def versions() -> dict[str, str]:
     """What a model file says it was made with."""
     return {

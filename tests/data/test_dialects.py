@@ -159,7 +159,7 @@ def test_text_and_latex_read_well(rows: pd.DataFrame) -> None:
         "x * (k = 3)",
     ]
     latex = spec.expressions("latex")
-    assert latex[3] == r"\ln\left(\mathrm{mean rad}\right)"
+    assert latex[3] == r"\ln\left(\mathrm{mean\ rad}\right)"
     assert latex[-1] == r"\mathrm{x} \cdot \left[\mathrm{k} = \text{3}\right]"
     assert Spec.learn("y ~ a_b", open_source({"y": [1.0, 2.0], "a_b": [0.0, 1.0]})).expressions("latex")[1] == (
         r"\mathrm{a\_b}"

@@ -120,6 +120,15 @@ def least_squares(rows: Table, **options: Any) -> Fitted:
     return Fitted(rows, family_named("gaussian"), tensor(theta), **options)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """These tables are so small that waiting for a second thread costs more than the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def diabetes() -> Table:
     """progression on an intercept, bmi, bp, s5 in original units: 442 rows."""

@@ -246,3 +246,24 @@ def test_refused_options(diabetes: pd.DataFrame) -> None:
         tw.fit(FORMULA, diabetes, covariance="HC9")
     with pytest.raises(OptionError, match="clusters"):
         tw.fit(FORMULA, diabetes, covariance="cluster")
+
+
+def test_certified_analysis_of_variance(reference: Path, reference_json: Any) -> None:
+    """NIST's R2, sums of squares and F of the linear sets: 9 digits or more where float64 sums of y hold them."""
+    for problem in reference_json("strd.json"):
+        if problem["kind"] != "linear":
+            continue
+        names, degree = problem["x_names"], problem["degree"]
+        right = " + ".join(names) if degree in (None, 1) else f"poly({names[0]}, {degree}, raw=True)"
+        formula = f"y ~ {right}" if problem["intercept"] else f"y ~ 0 + {right}"
+        s = tw.fit(formula, str(reference / "nist" / f"{problem['name']}.dat")).statistics
+        anova = problem["anova"]
+        assert s.df_residual == anova["res_df"]
+        assert s.df_model == anova["reg_df"]
+        assert s.r2 == pytest.approx(problem["r_squared"], rel=1e-13), problem["name"]
+        assert s.tss - s.rss == pytest.approx(anova["reg_ss"], rel=1e-9), problem["name"]
+        assert s.sigma == pytest.approx(problem["residual_sd"], rel=1e-10, abs=1e-9), problem["name"]
+        if anova["F"] is not None:
+            assert s.f_statistic == pytest.approx(anova["F"], rel=1e-9), problem["name"]
+        else:
+            assert s.f_statistic > 1e20

@@ -244,6 +244,43 @@ def test_a_fit_without_rows_draws_what_it_can(line: tw.Fit, linear: tw.Fit, logi
             plot(loaded, kind)
 
 
+def test_a_saved_model_draws_its_curve_from_its_ranges(line: tw.Fit, tmp_path: Path) -> None:
+    line.save(tmp_path / "m.safetensors")
+    loaded = tw.load(tmp_path / "m.safetensors")
+    x, y = _line(_axes(plot(loaded)), 200)
+    np.testing.assert_array_equal((x, y), _line(_axes(plot(line)), 200))
+
+
+def test_a_matrix_column_has_a_panel_for_each_of_its_columns() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(50, 3))
+    fit = tw.fit("y ~ X", {"X": x, "y": x @ [1.0, 2, 3] + rng.normal(size=50)})
+    panels = {axes.get_xlabel(): axes for axes in plot(fit).axes}
+    assert list(panels) == ["X[0]", "X[1]", "X[2]"]
+    at, y = _line(panels["X[1]"], 200)
+    held = np.tile(x.mean(axis=0), (200, 1))
+    held[:, 1] = at
+    np.testing.assert_allclose(y, fit.predict({"X": held}), rtol=1e-12)
+    np.testing.assert_array_equal(panels["X[1]"].collections[0].get_offsets()[:, 0], x[:, 1])
+
+
+def test_what_a_fit_lacks_is_said_in_the_caption() -> None:
+    saturated = tw.fit("y ~ x", {"x": [1.0, 2], "y": [1.0, 3]})
+    assert "No standardised residuals: no residual degrees" in plot(saturated, "diagnostics").get_supxlabel()
+    assert "No intervals" in plot(saturated, "coefficients").get_supxlabel()
+    plot(saturated)
+
+
+def test_a_separated_fit_is_drawn_with_its_caveat() -> None:
+    with pytest.warns(tw.errors.SeparationWarning):
+        fit = tw.fit("y ~ x", {"x": [1.0, 2, 3, 4, 5, 6], "y": [0, 0, 0, 1, 1, 1]}, family="binomial")
+    assert "separated" in plot(fit).get_supxlabel()
+    assert "not available" in {text.get_text() for text in _axes(plot(fit, "qq")).texts}
+    assert not _axes(plot(fit, "residuals")).texts
+    with pytest.raises(tw.errors.NotAvailableError, match="separated"):
+        plot(fit, "coefficients")
+
+
 def test_the_normal_band_is_the_distribution_of_order_statistics() -> None:
     draws = np.sort(np.random.default_rng(0).normal(size=(4000, 25)), axis=1)
     normal, low, high = normal_band(25, 0.9)

@@ -91,6 +91,28 @@ def test_an_aliased_coefficient_has_its_reason_in_place_of_numbers() -> None:
     assert re.search(r"\* .*z.*2 ?\*? ?x", text)
 
 
+def test_a_separated_fit_shows_its_sentence_and_no_numbers() -> None:
+    with pytest.warns(tw.errors.SeparationWarning):
+        fit = tw.fit("y ~ x", {"x": [1.0, 2, 3, 4, 5, 6], "y": [0, 0, 0, 1, 1, 1]}, family="binomial")
+    text = summary_text(fit)
+    assert fit.separation is not None
+    assert " ".join(fit.separation.sentence.split()) in " ".join(text.split()).replace("- ", "-")
+    assert [row[1:] for row in _table(text)] == [["n/a"] * 6] * 2
+
+
+def test_one_reason_is_told_once_for_all_that_it_explains() -> None:
+    text = " ".join(summary_text(tw.fit("y ~ x", {"x": [1.0, 2], "y": [1.0, 3]})).split())
+    assert text.count("no residual degrees of freedom") == 1
+    assert "standard errors, adjusted R², sigma, F: no residual degrees of freedom" in text
+
+
+def test_weights_are_named_and_counted() -> None:
+    data = {"x": [1.0, 2, 3, 4], "y": [1.0, 2.5, 2.9, 4.2], "w": [1, 2, 3, 1]}
+    text = summary_text(tw.fit("y ~ x", data, weights="w", weights_kind="frequency"))
+    assert "4 used, counted as 7 by their weights" in text
+    assert "Weights are frequencies" in text
+
+
 def test_rich_shows_the_same_cells(linear: tw.Fit) -> None:
     from rich.console import Console
 

@@ -76,7 +76,9 @@ def two_words() -> Callable[[list[list[Fraction]]], tuple[Tensor, Tensor]]:
 
     def convert(rows: list[list[Fraction]]) -> tuple[Tensor, Tensor]:
         high = [[float(v) for v in row] for row in rows]
-        low = [[float(v - Fraction(h)) for v, h in zip(row, hs, strict=True)] for row, hs in zip(rows, high, strict=True)]
+        low = [
+            [float(v - Fraction(h)) for v, h in zip(row, hs, strict=True)] for row, hs in zip(rows, high, strict=True)
+        ]
         return torch.tensor(high, dtype=torch.float64), torch.tensor(low, dtype=torch.float64)
 
     return convert
@@ -86,7 +88,7 @@ def two_words() -> Callable[[list[list[Fraction]]], tuple[Tensor, Tensor]]:
 def exact_least_squares() -> Callable[..., tuple[list[Fraction], list[list[Fraction]], Fraction]]:
     """Coefficients, (X'WX)^-1 and residual sum of squares in rational arithmetic."""
 
-    def exact(x: list[list[Fraction]], y: list[Fraction], w: list[Fraction] | None = None):  # noqa: ANN202
+    def exact(x: list[list[Fraction]], y: list[Fraction], w: list[Fraction] | None = None):
         w = [Fraction(1)] * len(y) if w is None else w
         p = len(x[0])
         table = [

@@ -66,7 +66,9 @@ def test_all_digits_of_the_rational_solution(name, problems, least_squares, two_
     assert digits([solution.details["rss"]], [square]) > 14.5
 
 
-def test_rows_of_unknown_number_are_refined_where_digits_are_at_stake(problems, reference_json, least_squares, two_words):
+def test_rows_of_unknown_number_are_refined_where_digits_are_at_stake(
+    problems, reference_json, least_squares, two_words
+):
     problem, truth = problems["Filip"], reference_json("strd_linear_exact.json")["Filip"]
     high, low = two_words(design(problem))
     solution = least_squares(high, problem_y(problem), low=low, size=17, known=False)

@@ -6,6 +6,7 @@ import csv
 import io
 import tempfile
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -63,14 +64,15 @@ def wrote(context: typer.Context, path: Path, *, quiet: bool = False) -> None:
         tell(f"wrote {path}")
 
 
-def print_tables(tables: Iterable[pyarrow.Table]) -> None:
+def print_tables(tables: Iterable[pyarrow.Table], working: AbstractContextManager[object] | None = None) -> None:
     """Tables as one CSV text on standard output, all or nothing.
 
     They are collected first (on the disk where they are many), so that an error in the last row does not leave a
-    beginning that looks like the whole.
+    beginning that looks like the whole. `working` surrounds the collecting, and is left before anything is printed.
     """
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as collected:
-        _write_csv(tables, collected)
+        with working or nullcontext():
+            _write_csv(tables, collected)
         collected.seek(0)
         while piece := collected.read(2**20):
             typer.echo(piece, nl=False)

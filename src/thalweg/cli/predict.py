@@ -79,13 +79,16 @@ def predict(
         tables = prediction_tables(
             fit, source, interval=interval, interval_kind=interval_kind, kind=kind, unseen=unseen, keep=_names(keep)
         )
-        with Progress("predicting", shown=False if quiet else None):
-            if out is not None:
+        working = Progress("predicting", shown=False if quiet else None)
+        if out is not None:
+            with working:
                 outputs.write(context, out, lambda path: outputs.write_tables(tables, path, out.suffix), quiet=quiet)
-            elif json:
-                typer.echo(printed({**_columns(tables), "notes": noted}))
-            else:
-                outputs.print_tables(tables)
+        elif json:
+            with working:
+                columns = _columns(tables)
+            typer.echo(printed({**columns, "notes": noted}))
+        else:
+            outputs.print_tables(tables, working)
 
 
 def _names(listed: str | None) -> list[str]:

@@ -75,7 +75,8 @@ class Progress:
         from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-        line = Line(*columns, console=Console(stderr=True), transient=True)
+        # Standard output is data: it must not be taken over, as rich would do to keep it apart from the line.
+        line = Line(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
         task = line.add_task(self.what)
         line.tasks[task].start_time = line.get_time() - self.delay  # the clock counts from when the work began
         line.start()

@@ -279,7 +279,8 @@ class Latex(Writer):
         return rf"\text{{{self._escaped(value)}}}"
 
     def name(self, name: str) -> str:
-        return rf"\mathrm{{{self._escaped(name)}}}"
+        spaced = self._escaped(name).replace(" ", r"\ ")
+        return rf"\mathrm{{{spaced}}}"
 
     def comparison(self, operator: str, left: str, right: str) -> str:
         symbol = {"==": "=", "!=": r"\ne", "<=": r"\le", ">=": r"\ge"}.get(operator, operator)

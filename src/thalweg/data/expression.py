@@ -119,10 +119,10 @@ def parse_expression(text: str) -> Reading:
     --------
     >>> parse_expression("log( x)/2").text
     'log(x) / 2'
-    >>> parse_expression("x.__class__")
+    >>> parse_expression("x.real")
     Traceback (most recent call last):
     ...
-    thalweg.errors.FormulaError: an attribute (a.b) cannot be used in a formula (character 1 of 'x.__class__'). ...
+    thalweg.errors.FormulaError: an attribute (a.b) cannot be used in a formula (character 1 of 'x.real'). ...
     """
     tokens = tokenize(text)
     if not tokens:

@@ -86,14 +86,20 @@ def _header(fit: Fit) -> Iterator[tuple[str, str]]:
     yield "family", _family_text(fit)
     if fit.rows is not None:
         yield "data", fit.rows.source.description
-    dropped = f", {fit.spec.dropped:,} left out for missing values" if fit.spec.dropped else ""
-    yield "rows", f"{fit.spec.rows:,} used{dropped}"
+    yield "rows", _rows_text(fit)
     levels = fit.spec.response.levels if fit.spec.response is not None else None
     if levels and len(levels) == 2:
         yield "modelled", f"the probability of {fit.spec.response.name} = {levels[1]} (against {levels[0]})"
     if fit.solution is not None:
         yield "solver", _solver_text(fit.solution)
     yield "errors", _covariance_text(fit)
+
+
+def _rows_text(fit: Fit) -> str:
+    rows, counted = fit.spec.rows, fit.statistics.n
+    dropped = f", {fit.spec.dropped:,} left out for missing values" if fit.spec.dropped else ""
+    weighed = f", counted as {counted:,.10g} by their weights" if counted != rows else ""
+    return f"{rows:,} used{weighed}{dropped}"
 
 
 def _family_text(fit: Fit) -> str:
@@ -112,6 +118,8 @@ def _passes(n: int) -> str:
 
 
 def _covariance_text(fit: Fit) -> str:
+    if fit.covariance is None:
+        return "none; the notes say why"
     kind = fit.covariance_kind
     named = {"model": "from the model", "cluster": f"robust, clustered by {fit.options.get('cluster') or 'group'}"}
     word = named.get(kind, f"robust ({kind})")
@@ -180,7 +188,7 @@ def _figure(fit: Fit, name: str) -> str:
         p = p_text(fit.statistics.f_pvalue)
         return f"{significant(value)}, p {p if p.startswith('<') else '= ' + p}"
     if name == "dispersion":
-        return f"{significant(value)} ({fit.statistics.dispersion_method})"
+        return f"{value:.5g} ({fit.statistics.dispersion_method})"
     if name in ("log_likelihood", "aic", "bic") and 10 <= abs(value) < LARGE:
         return f"{value:.2f}"
     return significant(value)
@@ -197,8 +205,6 @@ def _notes(fit: Fit, rows: list[Row]) -> Iterator[str]:
     for name, reason in fit.aliased.items():
         relation = f"{name} {reason}" if reason.startswith("=") else reason
         yield _sentence(f"{name} has no coefficient of its own ({relation})")
-    if fit.covariance_reason and fit.separation is None:
-        yield _sentence(fit.covariance_reason)
     yield from _row_notes(fit, rows)
     yield from _statistic_notes(fit)
     yield from _weight_notes(fit)
@@ -209,16 +215,24 @@ def _row_notes(fit: Fit, rows: list[Row]) -> Iterator[str]:
     """Reasons for absent errors, those that several rows share only once."""
     by_reason: dict[str, list[str]] = {}
     for row in rows:
-        if row.note and row.name not in fit.aliased and row.note not in (fit.covariance_reason, "separated"):
+        if row.note and not _told(fit, row):
             by_reason.setdefault(row.note, []).append(row.name)
     for reason, names in by_reason.items():
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         yield _sentence(f"{shown}: {reason}")
 
 
+def _told(fit: Fit, row: Row) -> bool:
+    """Whether another note says it already."""
+    separated = fit.separation is not None and row.note.startswith("separated")
+    return row.name in fit.aliased or row.note == fit.covariance_reason or separated
+
+
 def _statistic_notes(fit: Fit) -> Iterator[str]:
-    """Why a figure that is shown is absent; several with one reason in one sentence."""
+    """Why standard errors, or a figure that is shown, are absent; several with one reason in one sentence."""
     by_reason: dict[str, list[str]] = {}
+    if fit.covariance_reason and fit.separation is None:
+        by_reason[fit.covariance_reason] = ["standard errors"]
     for label, name in _shown_statistics(fit):
         reason = fit.statistics.reasons.get(name)
         if reason and math.isnan(getattr(fit.statistics, name)):

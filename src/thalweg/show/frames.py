@@ -128,13 +128,19 @@ def _free(name: str, taken: Sequence[str]) -> str:
 
 
 def _columns(source: Source) -> dict[str, Any]:
-    """All columns of a source: numbers as arrays, categories as lists of their values."""
+    """All columns of a source: numbers as arrays, categories as lists of values, matrix columns one by one."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in source.names}
     for batch in source.batches(source.names):
         for name, column in batch.columns.items():
             parts[name].append(values_of(column, np.arange(batch.rows)))
-    joined = {name: np.concatenate(part) for name, part in parts.items()}
-    return {name: column.tolist() if column.dtype == object else column for name, column in joined.items()}
+    columns: dict[str, Any] = {}
+    for name, part in parts.items():
+        joined = np.concatenate(part)
+        if joined.ndim == 2:
+            columns.update({f"{name}[{i}]": column for i, column in enumerate(joined.T)})
+        else:
+            columns[name] = joined.tolist() if joined.dtype == object else joined
+    return columns
 
 
 def predictions(fit: Fit, data: Any = None, interval: str | float | None = None, **options: Any) -> Any:

@@ -12,8 +12,11 @@ from collections.abc import Callable
 from copy import copy
 from typing import final
 
+import numpy as np
+import scipy.linalg
 import torch
 from jaxtyping import Bool, Float
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtrs
 from torch import Tensor
 
 from thalweg.data.block import Block
@@ -41,10 +44,11 @@ class Curvature:
         h = curvature.detach().cpu() if bool(self.kept.all()) else curvature.cpu()[self.kept][:, self.kept]
         diagonal = h.diagonal()
         self.scale = _power_of_two(diagonal)
-        lower, info = torch.linalg.cholesky_ex(self.scale[:, None] * h * self.scale)
-        self.definite = bool(info == 0) and bool((diagonal > 0).all()) and bool(torch.isfinite(lower).all())
-        self.lower = lower
-        self.pivot = float(lower.diagonal().square().min()) if self.definite and len(diagonal) else 1.0
+        # LAPACK through SciPy: no threads are woken for a small triangle, and a call costs a few microseconds.
+        lower, info = dpotrf((self.scale[:, None] * h * self.scale).numpy(), lower=1)
+        self.lower = torch.from_numpy(lower)
+        self.definite = info == 0 and bool((diagonal > 0).all()) and bool(torch.isfinite(self.lower).all())
+        self.pivot = float(self.lower.diagonal().square().min()) if self.definite and len(diagonal) else 1.0
         self.reliable = self.definite and self.pivot > DOUBTFUL
 
     @classmethod
@@ -65,7 +69,7 @@ class Curvature:
         found = independent(triangle) if kept is None else kept
         self = cls.__new__(cls)
         self.kept, self.scale = found, scale[found]
-        r = torch.linalg.qr(triangle[:, found], mode="r").R
+        r = _triangle(triangle[:, found])
         self.lower = (r * torch.where(r.diagonal() < 0, -1.0, 1.0)[:, None]).T.contiguous()
         norms = self.lower.square().sum(1)
         self.pivot = float((self.lower.diagonal().square() / norms).min()) if self.lower.numel() else 1.0
@@ -75,9 +79,10 @@ class Curvature:
     def solve(self, gradient: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
         """H^-1 g; 0 in the columns that are not kept."""
         g = gradient.cpu()[self.kept]
-        inner = torch.cholesky_solve((self.scale * g)[:, None], self.lower)[:, 0]
         out = torch.zeros(self.kept.shape[0], dtype=torch.float64)
-        out[self.kept] = self.scale * inner
+        if len(g):
+            inner = dpotrs(self.lower.numpy(), (self.scale * g).numpy(), lower=1)[0]
+            out[self.kept] = self.scale * torch.from_numpy(inner)
         return out.to(gradient.device)
 
     def times(self, factor: float) -> Curvature:
@@ -88,15 +93,17 @@ class Curvature:
 
     def quadratic(self, gradient: Float[Tensor, "p"]) -> float:
         """g' H^-1 g."""
-        half = torch.linalg.solve_triangular(self.lower, (self.scale * gradient.cpu()[self.kept])[:, None], upper=False)
-        return float(half.square().sum())
+        right = (self.scale * gradient.cpu()[self.kept]).numpy()
+        half = dtrtrs(self.lower.numpy(), right, lower=1)[0] if len(right) else right
+        return float(half @ half)
 
     def inverse(self) -> Float[Tensor, "p p"]:
         """H^-1, with zeros in the rows and columns that are not kept."""
         p = self.kept.shape[0]
         out = torch.zeros(p, p, dtype=torch.float64)
         index = self.kept.nonzero()[:, 0]
-        inner = torch.cholesky_inverse(self.lower) * self.scale[:, None] * self.scale
+        half = torch.from_numpy(np.tril(dpotri(self.lower.numpy(), lower=1)[0])) if len(index) else self.lower
+        inner = (half + half.tril(-1).T) * self.scale[:, None] * self.scale
         out[index[:, None], index] = (inner + inner.T) / 2
         return out
 
@@ -105,6 +112,11 @@ def _power_of_two(diagonal: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
     """2^k nearest to 1 / sqrt(diagonal); 1 where that is no positive number."""
     usable = torch.isfinite(diagonal) & (diagonal > 0)
     return torch.where(usable, torch.exp2(-(torch.log2(diagonal.clamp_min(1e-300)) / 2).round()), 1.0)
+
+
+def _triangle(rows: Float[Tensor, "n p"]) -> Float[Tensor, "k p"]:
+    """R of a QR factorization."""
+    return torch.from_numpy(scipy.linalg.qr(rows.numpy(), mode="r", check_finite=False)[0][: rows.shape[1]])
 
 
 def weighted_triangle(
@@ -119,7 +131,7 @@ def weighted_triangle(
         if scale is None:
             scale = _power_of_two(rows.square().sum(0))
         stacked = rows * scale if triangle is None else torch.cat([triangle, rows * scale])
-        triangle = torch.linalg.qr(stacked, mode="r").R
+        triangle = _triangle(stacked)
     assert triangle is not None
     assert scale is not None
     again = _power_of_two(triangle.square().sum(0))

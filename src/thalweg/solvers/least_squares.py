@@ -5,16 +5,20 @@
 3. one of
    a. many rows, well conditioned: the residuals r = z - X theta in one more reading, and the correction
       (X'WX)^-1 X'W r in float64;
-   b. few rows, or digits at stake: S in doubled precision, solved to its fixed point           (`estimate`)
-   c. so near dependent that S would lose all digits: the same in a basis of near orthogonal columns, which also
-      finds the columns that are combinations of others                                            (`orthogonal`)
+   b. many rows, digits at stake: before that, the normal equations once more after the columns were brought
+      near orthogonal by the first factor                                                  (`estimate.cholesky_twice`)
+   c. few rows: S in doubled precision, solved to its fixed point                                 (`estimate.refined`)
+   d. so near dependent that S would lose all digits: the same in a basis of near orthogonal columns, which also
+      finds the columns that are combinations of others                                                 (`orthogonal`)
 
-When, and at what cost. "Few rows" are at most `SMALL` rows times columns: b costs about ten times a plain fit there,
-milliseconds. Otherwise b is chosen when cond(S) 2^-53 exceeds `AT_STAKE`, that is when a standard error would have
-fewer than about ten digits: columns whose mean is some hundred times their standard deviation beside an intercept, or
-correlations above 0.99999. It then costs about fifteen products X'X in place of one. c is chosen beyond `LOST`, and adds
-a QR factorization and a product X T. After b and c coefficients, standard errors and residual sum of squares are right
-to the last digit or two of a float64; after a the coefficients are as good as those of a QR factorization.
+When, and at what cost. c is for at most `SMALL` rows times columns: milliseconds, about ten times a plain fit. With
+more rows, a costs one product X'X and one reading for the residuals. b costs three times as much and is chosen when
+cond(S) 2^-53 exceeds `AT_STAKE`, so that a standard error would have fewer than about ten digits: columns whose mean
+is some hundred times their standard deviation beside an intercept, or correlations above 0.99999. d is chosen beyond
+`LOST`, for any number of rows; it costs about 25 times as much as a, and so does c on many rows (`refine=True`).
+
+After c and d coefficients, standard errors and residual sum of squares are right to the last digit or two of a float64,
+after a and b to ten digits and more.
 
 Reference: Å. Björck, "Numerical Methods for Least Squares Problems" (1996), sections 2.2, 2.9 and 6.6,
 doi:10.1137/1.9781611971484.
@@ -35,14 +39,14 @@ from thalweg.error_free import Pair
 from thalweg.objective import Objective
 from thalweg.solvers.base import Solution, Solver, State, Status
 from thalweg.solvers.basis import sentence
-from thalweg.solvers.estimate import Estimate, cholesky, nothing, refined
+from thalweg.solvers.estimate import Estimate, cholesky, cholesky_twice, nothing, refined
 from thalweg.solvers.factor import Factor, factored
 from thalweg.solvers.normal import DoubledRows, Normal, plain, response
 from thalweg.solvers.orthogonal import orthogonal
 
 SMALL = 200_000  # rows times columns that are always refined
 AT_STAKE = 1e-10  # relative error of a standard error from plain normal equations that is let pass on more rows
-LOST = 1e-3  # the same at which the normal equations, in doubled precision too, are left for an orthogonal basis
+LOST = 1e-3  # the same beyond which only an orthogonal basis and doubled precision will do
 EXTREME = 300  # exponent of data whose squares are kept away from
 
 
@@ -55,7 +59,7 @@ class LeastSquaresState(State):
     ----------
     estimate : Estimate
     plan : str
-        What the next step does: "residuals", "refine", "orthogonal", or "" where nothing is left to do.
+        What the next step does: "residuals", "twice", "refine", "orthogonal", or "" where nothing is left to do.
     normal : Normal
         The normal equations in float64.
     factor : Factor, optional
@@ -83,14 +87,14 @@ class LeastSquares(Solver):
     Parameters
     ----------
     refine : bool, optional
-        True: doubled precision for any number of rows; False: only where float64 would lose half of its digits; None:
-        by itself, as the module's docstring says.
+        True: doubled precision for any number of rows; False: only where float64 would lose nearly all digits; None:
+        for few rows too, as the module's docstring says.
 
     Notes
     -----
     `Solution.details` holds `rss` (residual sum of squares), `condition` (of the scaled columns), `method`
-    ("cholesky", "cholesky+refined", "qr+refined"), `refined` (turns of refinement) and `combinations` (each left-out
-    column as {column: coefficient} of others).
+    ("cholesky", "cholesky twice", "cholesky+refined", "qr+refined"), `refined` (turns of refinement) and
+    `combinations` (each left-out column as {column: coefficient} of others).
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"rows"})
@@ -120,15 +124,19 @@ class LeastSquares(Solver):
         error = math.inf if factor is None else factor.condition * 2.0**-53
         if error > LOST:
             return "orthogonal"
-        stake = {None: AT_STAKE, True: 0.0, False: 2.0**-26}[self.refine]
         extreme = int(normal.shift.abs().max()) > EXTREME  # products of the data as they are would leave the range
-        return "refine" if rows is not None or error > stake or extreme else "residuals"
+        if rows is not None or self.refine or extreme:
+            return "refine"
+        return "twice" if error > AT_STAKE else "residuals"
 
     def step(self, objective: Objective, state: State) -> LeastSquaresState:
         assert isinstance(state, LeastSquaresState)
         match state.plan:
             case "residuals":
                 return _corrected(objective, state)
+            case "twice":
+                better, factor = cholesky_twice(objective, state.normal)
+                return _state(better, state.step + 1, state.normal, "residuals", factor=factor)
             case "refine":
                 return _refined(objective, state)
             case _:

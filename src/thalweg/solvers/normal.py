@@ -4,8 +4,8 @@ For rows x_i with response z_i = y_i - offset_i, and a_i = [x_i, z_i] scaled by 
 
     S = sum_i w_i a_i a_i'                                                                (1)
 
-holds X'WX, X'Wz and z'Wz. It is summed in float64 (`plain`), or in doubled precision (`DoubledRows.normal`), there also
-after the columns were multiplied by a matrix T that brings them near orthogonal:
+holds X'WX, X'Wz and z'Wz. It is summed in float64 (`plain`), or in doubled precision (`DoubledRows.normal`); either
+also after the columns were multiplied by a matrix T that brings them near orthogonal:
 
     S = sum_i w_i (T'a_i) (T'a_i)'                                                        (2)
 """
@@ -77,6 +77,11 @@ def plain(objective: Objective) -> Normal:
     return Normal(scale[:, None] * matrix * scale, shift + step, rows, device)
 
 
+def transformed(objective: Objective, shift: Int[Tensor, "q"], transform: Float[Tensor, "q k"]) -> Float[Tensor, "k k"]:
+    """Equation (2) in float64, from one reading."""
+    return _plain_sums(objective, shift, transform)[0]
+
+
 def _no_rows() -> DataError:
     return DataError("there are no rows to fit", advice="Look at the filter, or at the missing values, of the data.")
 
@@ -92,13 +97,15 @@ def _safe(squares: Float[Tensor, "q"]) -> bool:
     return bool((torch.isfinite(squares) & (squares > 0) & (size.abs() <= SAFE)).all())
 
 
-def _plain_sums(objective: Objective, shift: Tensor | None) -> tuple[Float[Tensor, "q q"], int, torch.device]:
+def _plain_sums(
+    objective: Objective, shift: Tensor | None, transform: Tensor | None = None
+) -> tuple[Float[Tensor, "q q"], int, torch.device]:
     """Equation (1) block by block."""
     parts: list[Tensor] | None = None
     rows = 0
     for block in objective.blocks():
         with np.errstate(all="ignore"):  # what overflows is found and scaled, what is not finite is refused, by `plain`
-            sums = _block_sums(block) if shift is None else _scaled_sums(block, shift)
+            sums = _block_sums(block) if shift is None else _scaled_sums(block, shift, transform)
         parts = sums if parts is None else [a.add_(b) for a, b in zip(parts, sums, strict=True)]
         rows += block.rows
     if parts is None:
@@ -121,9 +128,10 @@ def _block_sums(block: Block) -> list[Tensor]:
     return [block.matrix.gram(w), block.matrix.transpose_times(wz), z @ wz]
 
 
-def _scaled_sums(block: Block, shift: Int[Tensor, "q"]) -> list[Tensor]:
-    """The same of the scaled rows."""
+def _scaled_sums(block: Block, shift: Int[Tensor, "q"], transform: Tensor | None = None) -> list[Tensor]:
+    """The same of the scaled rows, or of the scaled rows times T."""
     rows = _plain_rows(block, shift)
+    rows = rows if transform is None else rows @ transform.to(rows.device)
     whole = rows.T @ rows
     return [whole[:-1, :-1], whole[:-1, -1], whole[-1, -1]]
 

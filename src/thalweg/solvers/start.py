@@ -46,7 +46,7 @@ def constant_point(objective: Objective) -> Float[Tensor, "p"] | None:
     total, weight = 0.0, 0.0
     for block in objective.blocks():
         assert block.y is not None
-        w = torch.ones_like(block.y) if block.loss_weight is None else block.loss_weight
+        w = _weight(block)
         total, weight = total + float((w * block.y).sum()), weight + float(w.sum())
     mean = torch.tensor([total / weight], dtype=torch.float64)
     eta = objective.loss.link.link(mean)  # type: ignore[attr-defined]
@@ -67,8 +67,8 @@ def constant_point(objective: Objective) -> Float[Tensor, "p"] | None:
 
 def _weight(block: Block) -> Tensor:
     """The rows' weights themselves."""
-    weight = block.loss_weight
-    return torch.ones(block.rows, dtype=torch.float64) if weight is None else weight
+    assert block.y is not None
+    return torch.ones_like(block.y) if block.loss_weight is None else block.loss_weight
 
 
 def _steering(objective: Objective, left: Float[Tensor, "p p"], weight: Weighting) -> Curvature:

@@ -6,6 +6,7 @@ The orthonormal polynomials satisfy a three-term recurrence [1]_,
 
 whose a and b are the entries of the Jacobi matrix of the discrete measure that the rows are. They are found by the
 Lanczos process with full reorthogonalization, which stays accurate where the plain recurrence loses orthogonality.
+Values are shifted to their middle first, where x - shift is exact, so that x = 1e10 + u costs no digits of u.
 Batches are merged without keeping the rows: each is replaced by its Gauss rule with k + 1 nodes, which has the same
 moments up to degree 2k + 1, and hence the same a and b.
 
@@ -23,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.data.nodes import Binary, Node, Number
-from thalweg.data.transforms.base import Learner, Options, State, Transform, floats, number, truth
+from thalweg.data.transforms.base import Learner, Options, State, Transform, floats, number, real, truth
 from thalweg.error_free import Pair, dd_mul
 
 MAX_DEGREE = 100
@@ -69,23 +70,25 @@ def gauss(a: Float[Tensor, "m"], b: Float[Tensor, "m"], mass: float) -> tuple[Fl
 
 
 class PolyLearner(Learner):
-    """a, b and the number of rows; or, for raw powers, only that there are enough distinct values."""
+    """Shift, a, b and the number of rows; or, for raw powers, only that there are enough distinct values."""
 
     def __init__(self, options: Options) -> None:
         self.degree, self.raw = int(options["degree"]), bool(options["raw"])  # type: ignore[call-overload]
         self.distinct = torch.empty(0, dtype=torch.float64)
         self.nodes = self.weights = torch.empty(0, dtype=torch.float64)
-        self.count = 0
+        self.count, self.shift = 0, 0.0
 
     def update(self, x: Float[Tensor, "n"]) -> None:
         x = x.cpu()
+        if not self.count and x.numel():
+            self.shift = float((x.min() + x.max()) / 2)
         self.count += x.shape[0]
         for i in range(0, x.shape[0], _CHUNK):
             if self.distinct.numel() > self.degree:
                 break
             self.distinct = torch.cat([self.distinct, x[i : i + _CHUNK]]).unique()[: self.degree + 1]
         if not self.raw and x.numel():
-            self.nodes = torch.cat([self.nodes, x])
+            self.nodes = torch.cat([self.nodes, x - self.shift])
             self.weights = torch.cat([self.weights, torch.ones_like(x)])
             if self.nodes.numel() > 64 * (self.degree + 2):
                 self._compress()
@@ -105,7 +108,7 @@ class PolyLearner(Learner):
         a, b = jacobi(self.nodes, self.weights, self.degree)
         if a.numel() < self.degree or not float(b[-1]) > 0:
             raise ValueError(f"its values lie too close together for degree {self.degree} in double precision")
-        return {"a": a.tolist(), "b": b.tolist(), "count": float(self.count)}
+        return {"shift": self.shift, "a": a.tolist(), "b": b.tolist(), "count": float(self.count)}
 
 
 class OrthogonalPoly(Transform):
@@ -114,7 +117,7 @@ class OrthogonalPoly(Transform):
     def __init__(self, options: Options, state: State) -> None:
         self.degree = int(options["degree"])  # type: ignore[call-overload]
         self.a, self.b = floats(state, "a", self.degree), floats(state, "b", self.degree)
-        (self.count,) = floats({"count": [state.get("count")]}, "count", 1)
+        self.shift, self.count = real(state.get("shift"), "shift"), real(state.get("count"), "count")
         if min(self.b) <= 0 or self.count <= 0:
             raise ValueError("b and count must be positive")
 
@@ -123,6 +126,7 @@ class OrthogonalPoly(Transform):
         return tuple(str(k) for k in range(1, self.degree + 1))
 
     def values(self, x: Float[Tensor, "n"]) -> Float[Tensor, "n k"]:
+        x = x - self.shift
         before, now = torch.zeros_like(x), torch.full_like(x, 1 / math.sqrt(self.count))
         out = torch.empty(x.shape[0], self.degree, dtype=x.dtype, device=x.device)
         for j in range(self.degree):
@@ -140,8 +144,10 @@ class OrthogonalPoly(Transform):
         roots, _ = gauss(a, b, 1.0)
         scale = 1 / math.sqrt(self.count) / math.prod(self.b[:degree])
         node: Node = Number(scale)
+        near = abs(self.shift) <= 1000 * float(roots.abs().max())  # adding it to the roots costs at most three digits
+        shifted = argument if near else Binary("-", argument, Number(self.shift))
         for root in roots.tolist():
-            node = Binary("*", node, Binary("-", argument, Number(root)))
+            node = Binary("*", node, Binary("-", shifted, Number(root + self.shift if near else root)))
         return node
 
 

@@ -24,6 +24,8 @@ def check(options: Options) -> None:
 class ScaleLearner(Learner):
     """Mean and sum of squares about it, merged batch by batch.
 
+    Values are shifted by the first one, where x - shift is (nearly) exact: a mean far from zero costs no digits.
+
     References
     ----------
     .. [1] T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", Am. Stat. 37 (1983),
@@ -33,12 +35,16 @@ class ScaleLearner(Learner):
     def __init__(self, options: Options) -> None:
         self.options = options
         self.count, self.mean, self.squares = 0, 0.0, 0.0
-        self.least, self.most = math.inf, -math.inf
+        self.least, self.most, self.shift = math.inf, -math.inf, 0.0
 
     def update(self, x: Float[Tensor, "n"]) -> None:
         count = x.shape[0]
         if not count:
             return
+        self.least, self.most = min(self.least, float(x.min())), max(self.most, float(x.max()))
+        if not self.count:
+            self.shift = float(x[0])
+        x = x - self.shift
         mean = float(x.mean())
         mean += float((x - mean).mean())  # the rounding of the first sum
         squares = float((x - mean).square().sum())
@@ -46,7 +52,6 @@ class ScaleLearner(Learner):
         self.squares += squares + shift**2 * self.count * count / total
         self.mean += shift * count / total
         self.count = total
-        self.least, self.most = min(self.least, float(x.min())), max(self.most, float(x.max()))
 
     def state(self) -> State:
         center, scale = self._center(), self.options["scale"]
@@ -59,7 +64,7 @@ class ScaleLearner(Learner):
     def _center(self) -> float | None:
         center = self.options["center"]
         if isinstance(center, bool):
-            return self.mean if center else None
+            return self.shift + self.mean if center else None
         return float(center)  # type: ignore[arg-type]
 
     def _deviation(self, center: float) -> float:
@@ -67,7 +72,7 @@ class ScaleLearner(Learner):
         if freedom <= 0:
             raise ValueError(f"{self.count} rows are too few for a standard deviation")
         squares = 0.0 if self.least == self.most else self.squares
-        deviation = math.sqrt((squares + self.count * (self.mean - center) ** 2) / freedom)
+        deviation = math.sqrt((squares + self.count * (self.shift + self.mean - center) ** 2) / freedom)
         if deviation == 0:
             raise ValueError(f"it is constant ({self.most:g}) and cannot be divided by its standard deviation")
         return deviation

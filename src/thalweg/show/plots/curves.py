@@ -46,10 +46,18 @@ def caveat(fit: Fit) -> str:
     return "The data are separated: how steep the fit is drawn means nothing." if fit.separation is not None else ""
 
 
-def draw_band(axes: Axes, at: Float[np.ndarray, "n"], found: Curve, colour: str, label: str | None = None) -> None:
+def draw_band(
+    axes: Axes,
+    at: Float[np.ndarray, "n"],
+    found: Curve,
+    colour: str,
+    label: str | None = None,
+    *,
+    alpha: float = BAND_ALPHA,
+) -> None:
     """A curve and its band; only the curve where there is no interval."""
     if np.isfinite(found.low).any():
-        axes.fill_between(at, found.low, found.high, color=colour, alpha=BAND_ALPHA, linewidth=0, label=label, zorder=2)
+        axes.fill_between(at, found.low, found.high, color=colour, alpha=alpha, linewidth=0, label=label, zorder=2)
     axes.plot(at, found.mean, color=colour, linewidth=2, zorder=3)
 
 

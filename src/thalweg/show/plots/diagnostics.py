@@ -66,11 +66,19 @@ def _alone(fit: Fit, panel: Panel) -> Figure:
 
 def _caption(fit: Fit, shown: Sample) -> str:
     parts = [shown.caption]
-    if fit.unscaled is None:
-        parts.append(f"No standardised residuals: {fit.covariance_reason or 'this fit has no covariance'}.")
+    if not np.isfinite(shown.rows.standardized).any():
+        reason = fit.covariance_reason or fit.statistics.reasons.get("dispersion") or "this fit has no covariance"
+        parts.append(f"No standardised residuals: {reason}.")
     if fit.family.name == "binomial" and bool(np.isin(shown.rows.y, (0, 1)).all()):
         parts.append("Residuals of a 0/1 response lie on two curves and are not normal even where the model is right.")
     return " ".join(part for part in parts if part)
+
+
+def _nothing(axes: Axes) -> None:
+    """In place of points that do not exist; the caption says why."""
+    axes.text(0.5, 0.5, "not available", transform=axes.transAxes, ha="center", color=NEUTRAL, fontsize=TICK_SIZE + 1)
+    axes.set_xticks([])
+    axes.set_yticks([])
 
 
 def _residuals(fit: Fit, shown: Sample, axes: Axes) -> None:
@@ -91,6 +99,7 @@ def _qq(fit: Fit, shown: Sample, axes: Axes) -> None:
     residual = residual[np.isfinite(residual)]
     dress(axes, "Normal quantiles", "normal quantile", "standardised residual")
     if not residual.size:
+        _nothing(axes)
         return
     order = np.argsort(residual, kind="stable")
     normal, low, high = normal_band(residual.size, fit.level)
@@ -119,10 +128,13 @@ def normal_band(n: int, level: float) -> tuple[Vector, Vector, Vector]:
 def _scale(fit: Fit, shown: Sample, axes: Axes) -> None:
     x, y = shown.rows.eta, np.sqrt(np.abs(shown.rows.standardized))
     every = shown.outliers_too()
+    dress(axes, "Spread against fitted", predictor_label(fit), "sqrt |standardised residual|")
+    if not np.isfinite(y).any():
+        _nothing(axes)
+        return
     scatter(axes, every.eta, np.sqrt(np.abs(every.standardized)))
     axes.set_ylim(bottom=0)
     _smooth(fit, axes, x, y)
-    dress(axes, "Spread against fitted", predictor_label(fit), "sqrt |standardised residual|")
     extreme, numbers = shown.outlying
     _label(axes, extreme.eta, np.sqrt(np.abs(extreme.standardized)), numbers)
 
@@ -131,10 +143,11 @@ def _leverage(fit: Fit, shown: Sample, axes: Axes) -> None:
     every = shown.outliers_too()
     x, y = every.leverage, every.standardized_pearson
     dress(axes, "Leverage", "leverage", "standardised Pearson residual")
+    if not np.isfinite(y).any():
+        _nothing(axes)
+        return
     axes.locator_params(axis="x", nbins=6)
     axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
-    if not np.isfinite(y).any():
-        return
     scatter(axes, x, y)
     axes.axhline(0, color=NEUTRAL, linewidth=1, zorder=1)
     axes.set_xlim(0, 1.08 * float(np.nanmax(x)))

@@ -15,6 +15,7 @@ from thalweg.show.plots.plane import draw_plane
 from thalweg.show.plots.predictors import Predictor, beside, predictors
 from thalweg.show.plots.sample import Sample, sample
 from thalweg.show.plots.style import (
+    BAND_ALPHA,
     LINE,
     PALETTE,
     TICK_SIZE,
@@ -102,12 +103,13 @@ def _draw_curves(fit: Fit, number: Predictor, category: Predictor, shown: Sample
     axes = figure.subplots()
     y = outcome(fit, shown) if shown is not None else None
     at = places(number)
+    alpha = BAND_ALPHA if len(category.levels) <= 3 else WIDE_BAND_ALPHA  # of bands that lie over each other
     for colour, level in zip(PALETTE, category.levels, strict=False):
         if shown is not None and y is not None:
             here = category.of(shown.columns) == level
             scatter(axes, number.of(shown.columns)[here], y[here], colour=colour)
         columns = grid({category.column: level, number.column: 0.0}, {number: at})
-        draw_band(axes, at, curve(fit, columns), colour)
+        draw_band(axes, at, curve(fit, columns), colour, alpha=alpha)
         axes.plot([], [], color=colour, linewidth=2, label=elide(str(level), 24))
     _finish(fit, figure, axes, number.name, shown)
     axes.legend(title=elide(category.name, 24), fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")

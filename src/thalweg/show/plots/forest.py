@@ -27,7 +27,7 @@ def draw_coefficients(fit: Fit, *, intercept: bool = False) -> Figure:
     every = [row for row in coefficient_table(fit, fit.level) if intercept or row.name != "Intercept"]
     rows = [row for row in every if math.isfinite(row.estimate) and row.name not in fit.aliased]
     if not rows:
-        raise NotAvailableError("this fit has no coefficient to draw", advice="Use intercept=True for the intercept.")
+        raise NotAvailableError("this fit has no coefficient to draw", advice=_advice(fit, bool(every)))
     shown = _most_certain(rows)
     figure = new_figure(8.2, 1.7 + 0.29 * len(shown))
     axes = figure.subplots()
@@ -39,8 +39,17 @@ def draw_coefficients(fit: Fit, *, intercept: bool = False) -> Figure:
         axes.set_xscale("symlog", linthresh=uneven)
         _few_ticks(axes, uneven)
     headline(figure, fit.spec.formula)
-    caption(figure, _caption(not all(map(_clear, shown)), len(every), len(rows), len(shown), uneven))
+    caption(
+        figure,
+        _without_intervals(fit) + _caption(not all(map(_clear, shown)), len(every), len(rows), len(shown), uneven),
+    )
     return figure
+
+
+def _advice(fit: Fit, any_row: bool) -> str:
+    if fit.separation is not None:
+        return fit.separation.sentence
+    return "All of them are aliased." if any_row else "Use intercept=True for the intercept."
 
 
 def _most_certain(rows: list[Row]) -> list[Row]:
@@ -64,8 +73,8 @@ def _draw(axes: Axes, rows: list[Row]) -> None:
 
 
 def _clear(row: Row) -> bool:
-    """Whether the interval is on one side of 0."""
-    return row.low > 0 or row.high < 0
+    """Whether no interval holds 0."""
+    return not row.low <= 0 <= row.high  # True without an interval
 
 
 def _figures(row: Row) -> str:
@@ -95,6 +104,10 @@ def _few_ticks(axes: Axes, threshold: float) -> None:
     ticks = [-p for p in powers[::-1] if -p >= low] + [0.0] + [p for p in powers if p <= high]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
+
+
+def _without_intervals(fit: Fit) -> str:
+    return f"No intervals: {fit.covariance_reason}. " if fit.covariance is None and fit.covariance_reason else ""
 
 
 def _caption(grey: bool, every: int, usable: int, shown: int, uneven: float | None) -> str:

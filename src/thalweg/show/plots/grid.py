@@ -77,7 +77,7 @@ def held_text(at: Mapping[str, Any]) -> str:
 
 def _value_text(value: Any) -> str:
     if isinstance(value, np.ndarray):
-        return "at its means"
+        return "(its means)"
     return significant(value, 3) if isinstance(value, float) else elide(str(value), 24)
 
 

@@ -53,6 +53,8 @@ def draw_panels(fit: Fit, wanted: Sequence[Predictor], shown: Sample) -> Figure:
     for axes in frames[len(kept) :]:
         axes.set_visible(False)
     headline(figure, fit.spec.formula)
+    if len(kept) == 1:
+        at = {name: value for name, value in at.items() if name != kept[0].predictor.column}
     caption(figure, _caption(fit, at, kept, len(panels), shown, binary))
     return figure
 
@@ -100,7 +102,8 @@ def _label(fit: Fit, binary: bool) -> str:
 
 def _caption(fit: Fit, at: dict[str, Any], kept: list[_Panel], panels: int, shown: Sample, binary: bool) -> str:
     points = "Points are the outcomes 0 and 1, spread a little." if binary else "Points are partial residuals."
-    parts = [f"Other predictors held at {held_text(at)}.", points, shown.caption, caveat(fit)]
+    others = f"Other predictors held at {held_text(at)}." if at else ""
+    parts = [others, points, shown.caption, caveat(fit)]
     if panels > len(kept):
         parts.append(f"The {len(kept)} of {panels} predictors along which the fit moves most; name others with x=.")
     return " ".join(part for part in parts if part)

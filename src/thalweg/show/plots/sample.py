@@ -116,7 +116,8 @@ class _Largest:
 
     def found(self) -> tuple[Rowwise, np.ndarray]:
         assert self.rows is not None
-        return self.rows, self.numbers
+        known = np.isfinite(getattr(self.rows, self.name))
+        return self.rows[known], self.numbers[known]
 
 
 class _Means:

@@ -1,0 +1,36 @@
+"""The same fits on a GPU: tensors stay where they are, and the answers are those of the CPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import thalweg as tw
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+
+
+def tensors(device: str) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(5000, 4, generator=generator, dtype=torch.float64)
+    eta = x @ torch.tensor([0.5, -0.3, 0.2, 0.1], dtype=torch.float64) - 0.2
+    y = eta + torch.randn(5000, generator=generator, dtype=torch.float64)
+    count = torch.poisson(eta.exp(), generator=generator)
+    label = (torch.rand(5000, generator=generator, dtype=torch.float64) < torch.sigmoid(eta)).double()
+    return {name: value.to(device) for name, value in {"X": x, "y": y, "count": count, "label": label}.items()}
+
+
+@pytest.mark.parametrize(("response", "family"), [("y", "gaussian"), ("label", "binomial"), ("count", "poisson")])
+@pytest.mark.parametrize("covariance", ["model", "HC3"])
+def test_a_fit_on_the_gpu_is_that_on_the_cpu(response, family, covariance):
+    there = tw.fit(f"{response} ~ X", tensors("cuda"), family=family, covariance=covariance)
+    here = tw.fit(f"{response} ~ X", tensors("cpu"), family=family, covariance=covariance)
+    torch.testing.assert_close(there.theta.cpu(), here.theta, rtol=1e-11, atol=1e-13)
+    torch.testing.assert_close(there.covariance.cpu(), here.covariance, rtol=1e-9, atol=1e-15)
+    assert there.statistics.log_likelihood == pytest.approx(here.statistics.log_likelihood, rel=1e-11)
+
+
+def test_float32_on_the_gpu():
+    data = {name: value.float() for name, value in tensors("cuda").items()}
+    fit = tw.fit("y ~ X", data)
+    torch.testing.assert_close(fit.theta.cpu(), tw.fit("y ~ X", tensors("cpu")).theta, rtol=1e-4, atol=1e-5)
