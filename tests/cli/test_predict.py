@@ -117,14 +117,38 @@ def test_an_unseen_category(call, model, tmp_path):
     assert float(_read(reference.out)["prediction"][1])
 
 
-def test_no_rows_is_a_header(call, model, tmp_path):
+def test_a_missing_value(call, model, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("id,bmi,bp,sex,s5\na,25,90,1,4.5\nb,26,,1,4.5\nc,,,2,4.5\nd,27,95,2,4.6\n")
+    refused = call("predict", model, path)
+    assert (refused.code, refused.out) == (2, "")
+    assert "bp" in refused.err or "bmi" in refused.err
+    dropped = call("predict", model, path, "--missing", "drop", "--keep", "id")
+    assert dropped.code == 0
+    assert dropped.err == "note: left out for missing values: 2 rows\n"
+    columns = _read(dropped.out)
+    assert columns["id"] == ["a", "d"]
+    whole = {"bmi": [25.0, 27.0], "bp": [90.0, 95.0], "sex": [1, 2], "s5": [4.5, 4.6]}
+    np.testing.assert_allclose(
+        _numbers(columns["prediction"]), tw.load(model).predict_columns(whole).columns["prediction"]
+    )
+
+
+def test_nothing_left_is_a_header(call, model, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("bmi,bp,sex,s5\n,90,1,4.5\n")
+    ended = call("predict", model, path, "--missing", "drop", "--interval", "0.95", "--keep", "bp")
+    assert ended.out == "bp,prediction,lower,upper,standard_error\n"
+    assert call("predict", model, path, "--missing", "drop", "--out", tmp_path / "p.parquet").code == 0
+    assert pyarrow.parquet.read_table(tmp_path / "p.parquet").shape == (0, 1)
+
+
+def test_a_file_without_rows_is_refused(call, model, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text("bmi,bp,sex,s5\n")
-    ended = call("predict", model, path, "--interval", "0.95", "--keep", "bmi")
-    if ended.code == 0:
-        assert ended.out == "bmi,prediction,lower,upper,standard_error\n"
-    else:
-        assert "new.csv" in ended.err
+    ended = call("predict", model, path)
+    assert (ended.code, ended.out) == (2, "")
+    assert "new.csv" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -139,6 +163,7 @@ def test_no_rows_is_a_header(call, model, tmp_path):
         (["MODEL", "DATA", "--kind", "median"], ["median"]),
         (["MODEL", "DATA", "--unseen", "guess"], ["guess"]),
         (["MODEL", "DATA", "--keep", "town"], ["town"]),
+        (["MODEL", "DATA", "--missing", "ignore"], ["drop"]),
         (["MODEL", "DATA", "--out", "p.xlsx"], [".xlsx", ".csv"]),
         (["MODEL", "DATA", "--json", "--out", "p.csv"], ["--json"]),
     ],

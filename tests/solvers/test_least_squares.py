@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from digits import digits
 from thalweg.errors import DataError
 from thalweg.solvers.base import Status
+from thalweg.solvers.basis import Basis
 
 
 def problem(n: int = 60, p: int = 4, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -150,7 +152,7 @@ def test_an_offset_of_1e10_in_a_column_costs_no_digit(least_squares, exact_least
     assert digits([found.details["rss"]], [square]) > 14
 
 
-@pytest.mark.parametrize("noise", [1e-4, 1e-7, 1e-9, 1e-11, 1e-13])
+@pytest.mark.parametrize("noise", [1e-4, 1e-7, 1e-9, 1e-11, 1e-13, 4e-14, 2e-14])
 def test_nearly_equal_columns_are_told_apart(least_squares, exact_least_squares, noise):
     x, y = problem(50, 3)
     x[:, 2] = x[:, 1] + noise * x[:, 2]
@@ -159,6 +161,26 @@ def test_nearly_equal_columns_are_told_apart(least_squares, exact_least_squares,
     assert found.aliased == {}
     assert digits(found.theta.tolist(), theta) > 14
     assert digits(found.inverse_curvature.diagonal().tolist(), [inverse[i][i] for i in range(3)]) > 13.8
+
+
+def test_two_columns_that_come_back_into_the_basis(least_squares, exact_least_squares):
+    x, y = problem(50, 5)
+    x[:, 2] = x[:, 1] + 3e-14 * x[:, 2]
+    x[:, 4] = 1e14 + 3 * x[:, 4]
+    theta, _, _ = exact_least_squares(rational(x), rational(y))
+    found = least_squares(x, y)
+    assert found.aliased == {}
+    assert digits(found.theta.tolist(), theta) > 13.5
+
+
+def test_a_poor_basis_is_made_better(least_squares, exact_least_squares, monkeypatch):
+    monkeypatch.setattr("thalweg.solvers.basis.independent", lambda r: torch.ones(r.shape[1], dtype=torch.bool))
+    of = Basis.of
+    monkeypatch.setattr(Basis, "of", lambda r: replace(of(r), inverse=torch.eye(r.shape[1], dtype=torch.float64)))
+    x, y = problem(50, 3)
+    x[:, 2] += 1e10
+    theta, _, _ = exact_least_squares(rational(x), rational(y))
+    assert digits(least_squares(x, y).theta.tolist(), theta) > 13.5
 
 
 @pytest.mark.parametrize("options", [{}, {"known": False, "size": 16}])

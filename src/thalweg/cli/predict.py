@@ -47,6 +47,9 @@ def predict(
             rich_help_panel=ROWS,
         ),
     ] = "error",
+    missing: Annotated[
+        str, typer.Option(help="A row that lacks a value: error, or drop it and say how many.", rich_help_panel=ROWS)
+    ] = "error",
     keep: Annotated[
         str | None, typer.Option(help="Columns of DATA to put before the predictions, as a,b.", rich_help_panel=ROWS)
     ] = None,
@@ -61,7 +64,7 @@ def predict(
     header: o.Header = None,
     format: o.Format = None,
 ) -> None:
-    """Predict the rows of DATA: one row of output for each, in the same order.
+    """Predict the rows of DATA: a row of output for each, in the same order.
 
     [bold]Example[/]: thalweg predict m.safetensors new.csv --interval 0.95 > predictions.csv
     """
@@ -77,7 +80,14 @@ def predict(
             data, delimiter=delimiter, decimal=decimal, encoding=encoding, header=header, format=format
         )
         tables = prediction_tables(
-            fit, source, interval=interval, interval_kind=interval_kind, kind=kind, unseen=unseen, keep=_names(keep)
+            fit,
+            source,
+            interval=interval,
+            interval_kind=interval_kind,
+            kind=kind,
+            unseen=unseen,
+            missing=missing,
+            keep=_names(keep),
         )
         working = Progress("predicting", shown=False if quiet else None)
         if out is not None:

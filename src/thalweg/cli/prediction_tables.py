@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, final
@@ -10,8 +11,9 @@ import numpy as np
 import pyarrow
 from torch import Tensor
 
+from thalweg.data.missing import gaps, without
 from thalweg.data.source import Batch, Coded, Column, Source
-from thalweg.errors import ColumnError, OptionError
+from thalweg.errors import ColumnError, OptionError, ThalwegWarning
 from thalweg.inference.prediction import Request, batches, warn
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def prediction_tables(
     interval_kind: str | None = None,
     kind: str = "mean",
     unseen: str = "error",
+    missing: str = "error",
     keep: Sequence[str] = (),
 ) -> Iterator[pyarrow.Table]:
     """Tables of a few thousand rows each: the kept columns, then prediction, lower, upper, standard_error.
@@ -40,6 +43,8 @@ def prediction_tables(
         Level and kind of the interval; with neither there is none, and the library chooses what is not told.
     kind, unseen : str
         As `Fit.predict`.
+    missing : {"error", "drop"}
+        What becomes of a row that lacks a value of a predictor; left out, they are counted in a warning.
     keep : sequence of str
         Columns of the source to be put first.
 
@@ -52,13 +57,20 @@ def prediction_tables(
         request = Request.of(fit, interval_kind, None, kind)
     else:
         request = Request.of(fit, interval_kind or interval, interval, kind)
-    kept = Kept(source, keep)
+    if missing not in ("error", "drop"):
+        raise OptionError(f"missing is {missing!r}", advice="It is 'error' or 'drop'.")
+    kept = Kept(source, keep, drop=missing == "drop")
     outside: Counter[str] = Counter()
     rows = 0
     for columns in batches(fit, kept, request, outside, unseen=unseen):
         count = len(columns["prediction"])
         yield pyarrow.table({**kept.next(count), **{name: _numbers(values) for name, values in columns.items()}})
         rows += count
+    if rows == 0:  # every row was left out: the columns are there all the same
+        made = COLUMNS[:1] if request.interval_kind is None else COLUMNS
+        yield pyarrow.table({name: _numbers(np.empty(0)) for name in (*kept.keep, *made)})
+    if kept.dropped:
+        warnings.warn(f"left out for missing values: {kept.dropped} rows", ThalwegWarning, stacklevel=2)
     warn(fit, outside, rows)
 
 
@@ -66,11 +78,13 @@ def prediction_tables(
 class Kept(Source):
     """A source that hands out, beside what is asked of it, the values of some of its columns.
 
-    The predictions of a batch come in several pieces; `next(n)` gives the kept columns of the n rows that follow.
+    The predictions of a batch come in several pieces; `next(n)` gives the kept columns of the n rows that follow. With
+    `drop`, rows that lack a value of a column that is asked for are left out of both, and counted in `dropped`.
     """
 
-    def __init__(self, source: Source, keep: Sequence[str]) -> None:
-        self.source, self.keep = source, tuple(keep)
+    def __init__(self, source: Source, keep: Sequence[str], *, drop: bool = False) -> None:
+        self.source, self.keep, self.drop = source, tuple(keep), drop
+        self.dropped = 0
         self._check()
         self._batch = Batch({}, 0)
         self._used = 0
@@ -102,8 +116,10 @@ class Kept(Source):
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         for batch in self.source.batches(list(dict.fromkeys([*columns, *self.keep]))):
-            self._batch, self._used = batch, 0
-            yield batch
+            whole = without(batch, gaps(batch, columns, self.source)) if self.drop else batch
+            self.dropped += batch.rows - whole.rows
+            self._batch, self._used = whole, 0
+            yield whole
 
     def next(self, count: int) -> dict[str, pyarrow.Array]:
         """The kept columns of the next rows of the present batch."""

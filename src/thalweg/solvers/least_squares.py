@@ -47,7 +47,6 @@ from thalweg.solvers.orthogonal import orthogonal
 SMALL = 200_000  # rows times columns that are always refined
 AT_STAKE = 1e-10  # relative error of a standard error from plain normal equations that is let pass on more rows
 LOST = 1e-3  # the same beyond which only an orthogonal basis and doubled precision will do
-EXTREME = 300  # exponent of data whose squares are kept away from
 
 
 @final
@@ -111,7 +110,7 @@ class LeastSquares(Solver):
             rows, doubled, normal = None, None, plain(objective)
         factor = factored(normal.matrix[:-1, :-1]) if normal.rows >= objective.columns else None
         estimate = nothing(normal) if factor is None else cholesky(normal, factor)
-        plan = self._plan(factor, normal, rows)
+        plan = self._plan(factor, rows)
         return _state(estimate, 0, normal, plan, factor=factor, rows=rows, doubled=doubled)
 
     def _small(self, objective: Objective) -> bool:
@@ -119,13 +118,12 @@ class LeastSquares(Solver):
         count = objective.count
         return self.refine is not False and count is not None and 0 < count * objective.columns <= SMALL
 
-    def _plan(self, factor: Factor | None, normal: Normal, rows: DoubledRows | None) -> str:
+    def _plan(self, factor: Factor | None, rows: DoubledRows | None) -> str:
         """Step 3."""
         error = math.inf if factor is None else factor.condition * 2.0**-53
         if error > LOST:
             return "orthogonal"
-        extreme = int(normal.shift.abs().max()) > EXTREME  # products of the data as they are would leave the range
-        if rows is not None or self.refine or extreme:
+        if rows is not None or self.refine:
             return "refine"
         return "twice" if error > AT_STAKE else "residuals"
 

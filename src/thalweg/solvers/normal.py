@@ -163,7 +163,7 @@ def _shift(tops: list[Int[Tensor, "q"]]) -> Int[Tensor, "q"]:
 
 
 def _row_shift(weight: Float[Tensor, "n"] | None) -> Int[Tensor, "n"] | None:
-    """e with w = 4^e m, m in [1/2, 2); far below everything for w = 0, so that such a row counts for nothing."""
+    """e with w = 4^e m, m in [1/2, 2); far below everything for w = 0, so that such a row becomes zero."""
     return None if weight is None else torch.where(weight == 0, ABSENT, exponent(weight) >> 1)
 
 
@@ -266,13 +266,7 @@ def _scaled_rows(block: DoubledBlock, shift: Int[Tensor, "q"]) -> ScaledRows:
         assert row_shift is not None
         total = total + row_shift[:, None]
         rest = weight * power_of_two(-2 * row_shift)
-        high, low = _only(weight, high), None if low is None else _only(weight, low)
     return ScaledRows((shifted(high, total), None if low is None else shifted(low, total)), rest)
-
-
-def _only(weight: Float[Tensor, "n"], x: Float[Tensor, "n q"]) -> Float[Tensor, "n q"]:
-    """Rows of weight 0 as zeros."""
-    return torch.where(weight[:, None] == 0, 0.0, x)
 
 
 def _doubled_sums(rows: ScaledRows, transform: Tensor | None) -> Pair:
