@@ -39,9 +39,13 @@ def check(rows: Rows, family: Family, weights_kind: str) -> None:
         raise DataError("all weights are zero", advice="Give at least one row a positive weight.")
     if family.name == "binomial" and low == high and low in (0.0, 1.0):
         raise DomainError(
-            f"the response holds one class only: every row is {rows.spec.response_label(low)!r}",
+            f"the response holds one class only: every row is {_shown(rows.spec.response_label(low))}",
             advice="A boundary needs rows of both classes.",
         )
+
+
+def _shown(label: object) -> str:
+    return f"{label:g}" if isinstance(label, float) else repr(label)
 
 
 def check_labels(rows: Rows, family: Family) -> None:

@@ -88,6 +88,7 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
         solution=solution,
         history=history,
         rows=rows,
+        notes=(solution.advice,) if solution.advice else (),
     )
 
 

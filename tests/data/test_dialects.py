@@ -27,6 +27,7 @@ TERMS = [
     "C(k) + C(k, Sum):z",
     "C(a, contr.poly) + C(`odd \"name'`, contr.helmert)",
     "poly(x, 5) + poly(z, 3, raw=True)",
+    "I(-(-x)) + I(1 - -x) + I(-(x + 1)) + I(-(-(-(z)))) + I(-x*z) + I(x*-z) + I((-x)**2)",
     "bs(x, df=6) + bs(z, degree=1, knots=[-.5, .5])",
     "bs(log(x), df=5, extrapolation='clip', lower_bound=.3, upper_bound=.9)",
     "bs(x, df=5, extrapolation='zero', lower_bound=1.5, upper_bound=2.5)",

@@ -97,7 +97,7 @@ def test_columns_of_the_data_have_no_second_word(in_batches: Callable) -> None:
 
 
 def test_powers_beyond_the_range_are_those_of_one_word() -> None:
-    source = open_source({"y": [1.0, 2.0, 3.0], "x": [1e-100, 2e150, 1e-160]})
+    source = open_source({"y": [1.0, 2.0, 3.0], "x": [1e-100, 1.3407807929942596e154, 1e-160]})
     spec = Spec.learn("y ~ 0 + I(x**2)", source)
     (batch,) = source.batches(spec.columns)
     rows = spec.doubled(batch)

@@ -109,6 +109,14 @@ def test_perfect_fit(diabetes: Any, tools: Any) -> None:
     assert rows[3].low == rows[3].high == 3.0
 
 
+def test_a_variance_below_zero_is_no_standard_error(diabetes: Any, tools: Any) -> None:
+    fitted = inferred(tools.least_squares(diabetes))
+    fitted.covariance[1, 1] = -1.0
+    row = coefficient_table(fitted)[1]
+    assert math.isnan(row.std_error)
+    assert "not at a minimum" in row.note
+
+
 def test_intervals_and_levels(diabetes: Any, tools: Any) -> None:
     fitted = inferred(tools.least_squares(diabetes))
     truth = sm.OLS(diabetes.y.numpy(), diabetes.x.numpy()).fit().conf_int(0.1)

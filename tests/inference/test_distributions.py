@@ -39,7 +39,9 @@ def test_chi_squared_with_two_degrees(x: float) -> None:
 
 
 def test_f_of_one_degree_is_t_squared() -> None:
-    assert upper(2.5**2, 1, 17) == pytest.approx(two_sided(2.5, 17), rel=1e-13)
+    for t in (1e-10, 1e-9, 1e-5, 0.9, 2.5, 1e5):
+        assert upper(t**2, 1, 17) == pytest.approx(two_sided(t, 17), rel=1e-13)
+        assert upper(t**2, 1, 1) == pytest.approx(two_sided(t, 1), rel=1e-13)
     assert upper(2.5**2, 1, None) == pytest.approx(two_sided(2.5, None), rel=1e-13)
 
 

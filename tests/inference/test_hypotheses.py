@@ -15,7 +15,19 @@ import torch
 from thalweg.errors import FormulaError, NotAvailableError
 from thalweg.inference.hypotheses import parse, term_tests, wald
 
-NAMES = ("Intercept", "bmi", "bp", "bmi:bp", "C(sex)[T.2]", "poly(s5, 2)[1]", "poly(s5, 2)[2]", "my column", "x", "x1")
+NAMES = (
+    "Intercept",
+    "bmi",
+    "bp",
+    "bmi:bp",
+    "C(sex)[T.2]",
+    "poly(s5, 2)[1]",
+    "poly(s5, 2)[2]",
+    "my",
+    "my column",
+    "x",
+    "x1",
+)
 
 
 def rows(text: str) -> list[dict[str, float]]:

@@ -155,6 +155,7 @@ def test_a_decreasing_link_keeps_the_ends_in_order(diabetes: Any, tools: Any) ->
     columns = predict(with_spec(fitted), table(diabetes), interval=0.95).columns
     assert (columns["lower"] < columns["prediction"]).all()
     assert (columns["prediction"] < columns["upper"]).all()
+    assert (columns["standard_error"] > 0).all()
     wide = predict(with_spec(fitted), table(diabetes), interval=1 - 1e-15).columns
     ends = np.isnan(wide["lower"]) | np.isnan(wide["upper"])
     assert ends.any()  # eta - half is negative there, where this link has no mean: never a number

@@ -115,6 +115,16 @@ def test_full_leverage_has_no_standardized_residual(diabetes: Any, tools: Any) -
         assert np.isfinite(np.delete(found[kind], 6)).all()
 
 
+def test_a_mean_on_the_border_has_no_residual(wine: Any, tools: Any) -> None:
+    """A count of zero whose mean underflows to 0: 0 / 0 is 0 here."""
+    from thalweg.losses import family
+
+    rows = wine.take(slice(None), y=torch.zeros_like(wine.y))
+    theta = torch.tensor([-800.0, 0, 0, 0], dtype=torch.float64)
+    fitted = tools.Fitted(rows, family("poisson"), theta, unscaled=torch.eye(4, dtype=torch.float64))
+    assert (residuals(fitted, "pearson") == 0).all()
+
+
 def test_what_is_not_available(diabetes: Any, tools: Any) -> None:
     fitted = tools.least_squares(diabetes)
     with pytest.raises(OptionError, match="kind 'raw'"):

@@ -177,8 +177,9 @@ def test_saturated(diabetes: Any, tools: Any) -> None:
         assert s.reasons[name] == "no residual degrees of freedom: 4 rows, 4 coefficients"
 
 
-def test_constant_response(diabetes: Any, tools: Any) -> None:
-    rows = diabetes.take(slice(None), y=torch.full((442,), 0.1, dtype=torch.float64))
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e9 / 3])
+def test_constant_response(value: float, diabetes: Any, tools: Any) -> None:
+    rows = diabetes.take(slice(None), y=torch.full((442,), value, dtype=torch.float64))
     s = tools.least_squares(rows).statistics
     assert s.tss == 0
     assert math.isnan(s.r2)

@@ -106,11 +106,18 @@ def test_families(covariance: str, formula: str, family: str, maker: Any, cancer
 
 @pytest.mark.parametrize("kind", ["model", "HC1", "HC3", "cluster"])
 @pytest.mark.parametrize(
-    ("formula", "family"), [("mean_radius ~ mean_texture", "gaussian"), ("nodes ~ mean_texture", "poisson")]
+    ("formula", "family", "link"),
+    [
+        ("mean_radius ~ mean_texture", "gaussian", None),
+        ("nodes ~ mean_texture", "poisson", None),
+        ("mean_radius ~ mean_texture", "gamma", "log"),  # not canonical: the bread is observed
+    ],
 )
-def test_frequency_weights_are_repeated_rows(kind: str, formula: str, family: str, cancer: pd.DataFrame) -> None:
+def test_frequency_weights_are_repeated_rows(
+    kind: str, formula: str, family: str, link: str | None, cancer: pd.DataFrame
+) -> None:
     often = cancer.loc[cancer.index.repeat(cancer["w"].astype(int))].reset_index(drop=True)
-    options = {"family": family, "covariance": kind, "cluster": "ward" if kind == "cluster" else None}
+    options = {"family": family, "link": link, "covariance": kind, "cluster": "ward" if kind == "cluster" else None}
     once = tw.fit(formula, cancer, weights="w", weights_kind="frequency", **options)
     repeated = tw.fit(formula, often, **options)
     np.testing.assert_allclose(once.covariance, repeated.covariance, rtol=1e-9)

@@ -50,7 +50,7 @@ class Writer(ABC):
             case Name(name):
                 return self.name(name), _ATOM
             case Negative(operand):
-                return f"-{self._inside(operand, 3)}", 3
+                return f"-{self._inside(operand, 4)}", 3  # brackets around another sign: -- opens a comment in SQL
             case Binary(operator, left, right):
                 return self.binary(operator, left, right)
             case Comparison(operator, left, right):

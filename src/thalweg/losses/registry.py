@@ -95,7 +95,7 @@ def _find(name: object, known: Iterable[str], what: str, aliases: Mapping[str, s
     """A name of the list, whatever its case, with - and _ as one."""
     known = list(known)
     asked = name.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(name, str) else ""
-    asked = aliases.get(asked, asked)[:40]
+    asked = aliases.get(asked, asked)
     if asked in known:
         return asked
     close = get_close_matches(asked, known, n=1)

@@ -30,6 +30,10 @@ from thalweg.solvers.newton import Newton
 
 ROUNDS = 60
 SMALLEST = 1e-8  # of alpha: below it the model is Poisson to rounding
+NO_OVERDISPERSION = (
+    "The counts vary no more than Poisson counts do: alpha has its likelihood's maximum at 0 and was held at 1e-08."
+    " Use family='poisson'."
+)
 
 
 def solve_with_alpha(
@@ -53,18 +57,20 @@ def solve_with_alpha(
     solution = solve(newton, poisson, theta, observers)
     alpha = _moment(rows, poisson.loss, solution.theta)
     passes = poisson.passes
-    turn = 0
-    while turn < ROUNDS:
+    turn, moved = 0, math.inf
+    while True:
         turn += 1
         model = family_named("negative_binomial", link, alpha=alpha)
         objective = Objective(rows, model)
         solution = solve(newton, objective, solution.theta, observers)
         passes += objective.passes
-        new = _likeliest(rows, model, solution.theta, alpha)
-        moved, alpha = abs(math.log(new / alpha)), new
-        if moved < 1e-13 or alpha <= SMALLEST:
+        if moved < 1e-13 or turn == ROUNDS:
             break
-    return model, replace(solution, passes=passes, details={**solution.details, "alpha_rounds": turn})
+        new = SMALLEST if alpha == SMALLEST else _likeliest(rows, model, solution.theta, alpha)
+        moved, alpha = abs(math.log(new / alpha)), new
+    details = {**solution.details, "alpha_rounds": turn}
+    advice = NO_OVERDISPERSION if alpha == SMALLEST else solution.advice
+    return model, replace(solution, passes=passes, advice=advice, details=details)
 
 
 def _means(rows: Rows, family: Family, theta: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:

@@ -276,8 +276,8 @@ class Newton(Solver):
         advice = ""
         if status is Status.LIMIT:
             advice = (
-                f"Stopped after {state.step} steps, {state.gradient_size:.2g} standard errors from the optimum."
-                f" Set max_iter={2 * self.max_iter} or more."
+                f"Stopped at step {state.step}, {state.gradient_size:.2g} standard errors from the optimum."
+                f" Set max_iter={max(25, 2 * self.max_iter)}."
             )
         elif status is Status.STALLED:
             advice = (

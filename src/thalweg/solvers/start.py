@@ -25,6 +25,7 @@ def starting_point(objective: Objective) -> Float[Tensor, "p"]:
         No feasible point is found; the text asks for `start`.
     """
     right, left = working_sums(objective)
+    check_range(objective, left.diagonal())
     theta = _steering(objective, left, lambda block: working_response(objective, block)[1]).solve(right)
     if bool(torch.isfinite(theta).all()) and objective(theta, 0).inside:
         return theta
@@ -39,6 +40,26 @@ def starting_point(objective: Objective) -> Float[Tensor, "p"]:
         "no starting values were found that keep every mean inside the family's domain",
         advice="Give some with start=, or choose a link that keeps it inside for all values (log).",
     )
+
+
+def check_range(objective: Objective, squares: Float[Tensor, "p"]) -> None:
+    """Refuse columns whose weighted squares leave the range of float64, which would otherwise seem to be zero.
+
+    Raises
+    ------
+    DataError
+        Naming the column by its place in the design.
+    """
+    outside = ~torch.isfinite(squares) | (squares < 1e-290)
+    if not bool(outside.any()):
+        return
+    largest = torch.stack([block.matrix.dense().abs().amax(0) for block in objective.blocks()]).amax(0)
+    for j in outside.nonzero()[:, 0].tolist():
+        if float(largest[j]) > 0:
+            raise DataError(
+                f"design column {j + 1} reaches {float(largest[j]):.0e}, and its square leaves the range of float64",
+                advice="Divide the column by a power of ten.",
+            )
 
 
 def constant_point(objective: Objective) -> Float[Tensor, "p"] | None:

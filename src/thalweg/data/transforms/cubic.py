@@ -109,7 +109,7 @@ class CubicSpline(Transform):
         x = self._wrapped(x)
         left = (torch.searchsorted(knots, x.contiguous()) - 1).clamp(0, len(self.knots) - 2)
         values, (bend_left, bend_right) = _local(x, knots, left)
-        after = (left + 1) % self.free if self.cyclic else left + 1
+        after = (left + 1) % self.free  # the last knot of a cyclic spline is its first
         curvature = torch.tensor(self.curvature, dtype=x.dtype, device=x.device)
         free = bend_left[:, None] * curvature[left] + bend_right[:, None] * curvature[after]
         free.scatter_add_(1, torch.stack([left, after], dim=1), torch.stack(values, dim=1))
