@@ -18,8 +18,9 @@ from torch import Tensor
 
 import thalweg
 from thalweg.data.rows import Rows
+from thalweg.data.spec import Spec
 from thalweg.diagnose.separation import Recession
-from thalweg.errors import CollinearityWarning, ConvergenceWarning, SeparationWarning
+from thalweg.errors import CollinearityWarning, ConvergenceWarning, DataError, SeparationWarning
 from thalweg.inference.covariance import count_clusters, default_kind, degrees_of_freedom
 from thalweg.inference.covariance import covariance as covariance_of
 from thalweg.inference.statistics import compute
@@ -89,6 +90,29 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
         history=history,
         rows=rows,
         notes=(solution.advice,) if solution.advice else (),
+    )
+
+
+def recovered(fit: Fit, kind: str, cluster: str | None = None) -> tuple[Tensor | None, str | None]:
+    """The covariance of another kind than the fit's own, or why there is none."""
+    rows = fit.data() if fit.rows is not None or kind != "model" else None
+    if cluster is not None and rows is not None:
+        again = Spec.learn(f"{fit.spec.response.name} ~ 1", rows.source, cluster=cluster, missing=rows.spec.missing)
+        if again.rows != rows.spec.rows:
+            raise DataError(f"clusters {cluster!r} are missing in rows of the fit", advice="Fit with cluster= instead.")
+        rows_of_clusters: Rows | None = Rows(rows.source, again)
+    else:
+        rows_of_clusters = rows
+    clusters = cluster_codes(rows_of_clusters) if kind == "cluster" and rows_of_clusters is not None else None
+    return covariance_of(
+        kind,
+        unscaled=fit.unscaled,
+        statistics=fit.statistics,
+        rows=rows,
+        family=fit.family,
+        theta=fit.theta,
+        weights_kind=fit.options.get("weights_kind", "precision"),
+        clusters=clusters,
     )
 
 

@@ -203,6 +203,37 @@ class Fit:
 
         return wald(self, hypothesis)
 
+    def term_tests(self) -> Any:
+        """A Wald test of each term of the formula, all its coefficients together."""
+        from thalweg.inference.hypotheses import term_tests
+
+        return term_tests(self)
+
+    def intervals(self, level: float | None = None) -> dict[str, tuple[float, float]]:
+        """Confidence intervals of the coefficients by name, at the fit's level or another."""
+        return {row.name: (row.low, row.high) for row in self._table(level)}
+
+    def vcov(self, kind: str | None = None, cluster: str | None = None) -> Float[Tensor, "p p"]:
+        """Covariance matrix of the coefficients: the fit's own, or of another kind made from its rows.
+
+        Parameters
+        ----------
+        kind : {"model", "HC0", "HC1", "HC2", "HC3", "cluster", "linearized"}, optional
+        cluster : str, optional
+            A column of labels; the fit's own clusters by default.
+
+        Raises
+        ------
+        NotAvailableError
+            There is none, with the reason; or the model was loaded and holds no rows.
+        """
+        from thalweg.conclude import recovered
+
+        matrix, reason = (self.covariance, self.covariance_reason) if kind is None else recovered(self, kind, cluster)
+        if matrix is None:
+            raise NotAvailableError(f"there is no covariance: {reason}")
+        return matrix
+
     def save(self, path: str | Path) -> None:
         """Write one model file (safetensors), atomically, without the data."""
         from thalweg.store import save

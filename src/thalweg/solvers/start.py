@@ -50,7 +50,7 @@ def check_range(objective: Objective, squares: Float[Tensor, "p"]) -> None:
     DataError
         Naming the column by its place in the design.
     """
-    outside = ~torch.isfinite(squares) | (squares < 1e-290)
+    outside = ~torch.isfinite(squares) | (squares < 1e-300)
     if not bool(outside.any()):
         return
     largest = torch.stack([block.matrix.dense().abs().amax(0) for block in objective.blocks()]).amax(0)
