@@ -29,3 +29,9 @@ def test_help_answers_quickly():
         return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
     assert min(seconds() for _ in range(3)) < HELP_SECONDS
+
+
+@pytest.mark.parametrize("first", ["from thalweg.fit import fit", "import thalweg; thalweg.fit"])
+def test_the_function_is_not_replaced_by_the_module_of_its_name(first):
+    code = f"{first}\nimport thalweg, types\nassert isinstance(thalweg.fit, types.FunctionType)"
+    subprocess.run([sys.executable, "-c", code], check=True)

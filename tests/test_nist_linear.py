@@ -25,7 +25,7 @@ FORMULAS = {
     "Wampler4": "y ~ x + I(x**2) + I(x**3) + I(x**4) + I(x**5)",
     "Wampler5": "y ~ poly(x, 5, raw=True)",
 }
-# Digits against the certificate of the exact (rational) least squares of the float64 data, as the reference states them.
+# Digits against the certificate of the exact (rational) solution of the float64 data, as the reference states them.
 CEILINGS = {
     "Norris": 14.1,
     "Pontius": 13.5,

@@ -6,6 +6,8 @@ The public names load on first use, so that `import thalweg` and `thalweg --help
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0.dev0"
@@ -38,6 +40,20 @@ def __getattr__(name: str) -> Any:
     value = module if name == "errors" else getattr(module, name)
     globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """The package, whose `fit` stays the function when the module of that name is imported.
+
+    Importing `thalweg.fit` sets the module as an attribute of the package, over the function that users call.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name == "fit" and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -30,8 +32,7 @@ def check(rows: Rows, family: Family, weights_kind: str) -> None:
         assert block.y is not None
         used = _used(block)
         check_weights(rows, block, weights_kind)
-        numbers = _numbers(block, used)
-        check_response(family, block.y[used], 0, lambda i, numbers=numbers: rows.source.place(int(numbers[i])))
+        check_response(family, block.y[used], 0, partial(_place, rows, _numbers(block, used)))
         if bool(used.any()):
             low, high = min(low, float(block.y[used].min())), max(high, float(block.y[used].max()))
         weight += float(used.sum())
@@ -42,6 +43,11 @@ def check(rows: Rows, family: Family, weights_kind: str) -> None:
             f"the response holds one class only: every row is {_shown(rows.spec.response_label(low))}",
             advice="A boundary needs rows of both classes.",
         )
+
+
+def _place(rows: Rows, numbers: Tensor, row: int) -> str:
+    """Where a row stands, in the user's terms."""
+    return rows.source.place(int(numbers[row]))
 
 
 def _shown(label: object) -> str:

@@ -110,7 +110,7 @@ def slice_product(left: Slices, right: Slices) -> Pair:
     b = right.scale.shape[0]
     levels: list[list[Tensor]] = [[] for _ in range(SLICES)]
     for i, part in enumerate(left.parts):
-        product = _matmul(part.T, wide[:, : (SLICES - i) * b])
+        product = matmul(part.T, wide[:, : (SLICES - i) * b])
         for j, piece in enumerate(product.split(b, dim=1)):
             levels[i + j].append(piece)
     return _fold([_plain_sum(level) for level in levels], left.scale[:, None] * right.scale)
@@ -122,13 +122,13 @@ def slice_gram(x: Slices) -> Pair:
     a = x.scale.shape[0]
     levels: list[list[Tensor]] = [[] for _ in range(SLICES)]
     for i in range((SLICES + 1) // 2):
-        product = _matmul(x.parts[i].T, wide[:, i * a : (SLICES - i) * a])
+        product = matmul(x.parts[i].T, wide[:, i * a : (SLICES - i) * a])
         for j, piece in enumerate(product.split(a, dim=1), start=i):
             levels[i + j] += [piece] if i == j else [piece, piece.T]
     return _fold([_plain_sum(level) for level in levels], x.scale[:, None] * x.scale)
 
 
-def _matmul(x: Float[Tensor, "n q"], z: Float[Tensor, "q m"]) -> Float[Tensor, "n m"]:
+def matmul(x: Float[Tensor, "n q"], z: Float[Tensor, "q m"]) -> Float[Tensor, "n m"]:
     """X Z. On a processor through NumPy, whose BLAS starts no threads for a small product and knows A'A."""
     if x.device.type != "cpu":
         return x @ z

@@ -96,6 +96,14 @@ def test_a_canonical_link_has_one_curvature_and_others_have_two(pair: Family, po
     assert torch.equal(observed, expected) == pair.canonical
 
 
+@pytest.mark.parametrize("power", [1.1, 1.3, 1.6, 1.7, 2.3, 2.9])  # not numbers in binary
+def test_a_canonical_power_has_one_curvature_to_the_last_bit(power: float) -> None:
+    one = family("tweedie", "power", power=power, exponent=1 - power)
+    y, eta = (torch.linspace(0.1, 7, 50, dtype=torch.float64) for _ in range(2))
+    assert one.canonical
+    assert torch.equal(one.curvature(y, eta.flip(0)), one.fisher(y, eta.flip(0)))
+
+
 def test_fewer_orders_give_the_same_numbers(pair: Family, points: Grid) -> None:
     y, eta = points
     whole = pair.terms(y, eta, 2)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from thalweg.doubled import power_of_two
 from thalweg.solvers.curvature import independent
-from thalweg.solvers.factor import triangle_inverse
+from thalweg.solvers.factor import triangle_inverse, triangle_of
 
 ROUNDING = 16 * 2.0**-52  # of a column computed as a combination of others in float64
 CLEAN = 1e-10  # share of a combination below which a term is rounding
@@ -49,7 +49,7 @@ class Basis:
         """From the triangle of the rows."""
         stays = independent(triangle)
         kept, left_out = (tuple(mask.nonzero()[:, 0].tolist()) for mask in (stays, ~stays))
-        upper = torch.linalg.qr(triangle[:, list(kept)], mode="r").R
+        upper = triangle_of(triangle[:, list(kept)])
         return cls(kept, left_out, triangle_inverse(upper), triangle.shape[1])
 
     def transform(self) -> Float[Tensor, "q m"]:

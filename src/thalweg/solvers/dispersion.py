@@ -53,9 +53,10 @@ def solve_with_alpha(
         The family with its alpha, and the coefficients' solution; `details["alpha_rounds"]` counts the alternations.
     """
     newton = Newton(max_iter=max_iter, tol=tol)
-    poisson = Objective(rows, family_named("poisson", link))
+    model = family_named("poisson", link)
+    poisson = Objective(rows, model)
     solution = solve(newton, poisson, theta, observers)
-    alpha = _moment(rows, poisson.loss, solution.theta)
+    alpha = _moment(rows, model, solution.theta)
     passes = poisson.passes
     turn, moved = 0, math.inf
     while True:

@@ -88,8 +88,13 @@ def triangle(blocks: Iterable[Float[Tensor, "n p"]]) -> Float[Tensor, "k p"]:
     for block in blocks:
         held.append(block)
         if sum(part.shape[0] for part in held) >= max(STACK * block.shape[1], 1024):
-            held = [torch.linalg.qr(torch.cat(held), mode="r").R]
-    return torch.linalg.qr(torch.cat(held), mode="r").R
+            held = [triangle_of(torch.cat(held))]
+    return triangle_of(torch.cat(held))
+
+
+def triangle_of(rows: Float[Tensor, "n p"]) -> Float[Tensor, "k p"]:
+    """R of one block, by Householder reflections."""
+    return torch.from_numpy(np.linalg.qr(rows.numpy(), mode="r"))
 
 
 def triangle_inverse(upper: Float[Tensor, "k k"]) -> Float[Tensor, "k k"]:

@@ -27,13 +27,14 @@ doi:10.1137/1.9781611971484.
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from thalweg.data.block import Block
 from thalweg.doubled import power_of_two
 from thalweg.error_free import Pair
 from thalweg.objective import Objective
@@ -41,8 +42,9 @@ from thalweg.solvers.base import Solution, Solver, State, Status
 from thalweg.solvers.basis import sentence
 from thalweg.solvers.estimate import Estimate, cholesky, cholesky_twice, nothing, refined
 from thalweg.solvers.factor import Factor, factored
-from thalweg.solvers.normal import DoubledRows, Normal, plain, response
+from thalweg.solvers.normal import DoubledRows, Normal, plain, response, total
 from thalweg.solvers.orthogonal import orthogonal
+from thalweg.threads import one_thread
 
 SMALL = 200_000  # rows times columns that are always refined
 AT_STAKE = 1e-10  # relative error of a standard error from plain normal equations that is let pass on more rows
@@ -102,6 +104,10 @@ class LeastSquares(Solver):
         self.refine = refine
 
     def init(self, objective: Objective, theta: Float[Tensor, "p"] | None) -> LeastSquaresState:
+        with one_thread() if self._small(objective) else nullcontext():
+            return self._init(objective)
+
+    def _init(self, objective: Objective) -> LeastSquaresState:
         if self._small(objective):
             rows = DoubledRows(objective)
             doubled = rows.normal()
@@ -129,6 +135,10 @@ class LeastSquares(Solver):
 
     def step(self, objective: Objective, state: State) -> LeastSquaresState:
         assert isinstance(state, LeastSquaresState)
+        with nullcontext() if state.rows is None else one_thread():
+            return self._step(objective, state)
+
+    def _step(self, objective: Objective, state: LeastSquaresState) -> LeastSquaresState:
         match state.plan:
             case "residuals":
                 return _corrected(objective, state)
@@ -195,13 +205,15 @@ def _corrected(objective: Objective, state: LeastSquaresState) -> LeastSquaresSt
 def _gradient(objective: Objective, state: LeastSquaresState) -> tuple[Float[Tensor, "p"], float]:
     """X'W r and r'W r of the scaled problem at the state's coefficients."""
     shift = state.normal.shift
-    gradient: Tensor = torch.zeros_like(state.theta)
-    square: Tensor = gradient.new_zeros(())
-    for block in objective.blocks():
+
+    def sums(block: Block) -> list[Tensor]:
         r = response(block) - block.matrix.times(state.theta)
         wr = r if block.loss_weight is None else block.loss_weight * r
-        gradient = gradient + block.matrix.transpose_times(wr)
-        square = square + r @ wr
+        return [block.matrix.transpose_times(wr), r @ wr]
+
+    found = total(objective, sums)
+    assert found is not None
+    gradient, square = found
     scale = power_of_two(shift)
     return gradient.cpu() * scale[:-1] * scale[-1], float(square) * float(scale[-1]) ** 2
 

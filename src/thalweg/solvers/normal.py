@@ -12,7 +12,8 @@ also after the columns were multiplied by a matrix T that brings them near ortho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import final
@@ -28,6 +29,7 @@ from thalweg.doubled import Doubled, cross, exponent, gram, power_of_two, produc
 from thalweg.error_free import Pair, dd_add
 from thalweg.errors import DataError
 from thalweg.objective import Objective
+from thalweg.threads import Result, side_by_side
 
 SAFE = 600  # a sum of squares between 2^-600 and 2^600 has neither overflowed nor lost digits below
 ABSENT = -100_000  # exponent of a column of zeros
@@ -77,6 +79,15 @@ def plain(objective: Objective) -> Normal:
     return Normal(scale[:, None] * matrix * scale, shift + step, rows, device)
 
 
+def total(objective: Objective, sums: Callable[[Block], list[Tensor]]) -> list[Tensor] | None:
+    """Sums over all blocks, from one reading; None where there are no rows."""
+    blocks = objective.blocks()
+    out: list[Tensor] | None = None
+    for found in side_by_side(sums, blocks) if objective.large else map(sums, blocks):
+        out = found if out is None else [a.add_(b) for a, b in zip(out, found, strict=True)]
+    return out
+
+
 def transformed(objective: Objective, shift: Int[Tensor, "q"], transform: Float[Tensor, "q k"]) -> Float[Tensor, "k k"]:
     """Equation (2) in float64, from one reading."""
     return _plain_sums(objective, shift, transform)[0]
@@ -101,18 +112,18 @@ def _plain_sums(
     objective: Objective, shift: Tensor | None, transform: Tensor | None = None
 ) -> tuple[Float[Tensor, "q q"], int, torch.device]:
     """Equation (1) block by block."""
-    parts: list[Tensor] | None = None
-    rows = 0
-    for block in objective.blocks():
+
+    def sums(block: Block) -> list[Tensor]:
         with np.errstate(all="ignore"):  # what overflows is found and scaled, what is not finite is refused, by `plain`
-            sums = _block_sums(block) if shift is None else _scaled_sums(block, shift, transform)
-        parts = sums if parts is None else [a.add_(b) for a, b in zip(parts, sums, strict=True)]
-        rows += block.rows
+            found = _block_sums(block) if shift is None else _scaled_sums(block, shift, transform)
+        return [*found, torch.tensor(block.rows)]
+
+    parts = total(objective, sums)
     if parts is None:
         return torch.zeros(0, 0), 0, torch.device("cpu")
-    left, right, square = (part.cpu() for part in parts)
+    left, right, square, rows = (part.cpu() for part in parts)
     top, bottom = torch.cat([left, right[:, None]], 1), torch.cat([right, square[None]])
-    return torch.cat([top, bottom[None]]), rows, parts[0].device
+    return torch.cat([top, bottom[None]]), int(rows), parts[0].device
 
 
 def response(block: Block) -> Float[Tensor, "n"]:
@@ -208,39 +219,44 @@ class DoubledRows:
         self.objective.passes += 1
         return self.objective.rows.doubled()
 
-    def __iter__(self) -> Iterator[ScaledRows]:
+    def _each(self, work: Callable[[ScaledRows], Result]) -> Iterator[Result]:
+        """work(rows) of each block, from one reading; on several threads where the rows are many."""
         if self._kept is not None:
-            yield from self._kept
-        else:
-            yield from (_scaled_rows(block, self.shift) for block in self._read())
+            return map(work, self._kept)
+        return side_by_side(lambda block: work(_scaled_rows(block, self.shift)), self._read())
 
     @property
     def device(self) -> torch.device:
         """Where the rows are."""
-        return next(iter(self)).values[0].device
+        return next(self._each(lambda rows: rows.values[0].device))
 
     def count(self) -> int:
-        return sum(rows.values[0].shape[0] for rows in self)
+        """n."""
+        return sum(self._each(lambda rows: rows.values[0].shape[0]))
 
     def normal(self, transform: Float[Tensor, "q k"] | None = None) -> Pair:
         """Equation (2), or (1) where there is no T."""
-        total = reduce(dd_add, [_doubled_sums(rows, transform) for rows in self])
-        return total[0].cpu(), total[1].cpu()
+        high, low = reduce(dd_add, self._each(lambda rows: _doubled_sums(rows, transform)))
+        return high.cpu(), low.cpu()
 
     def residual_square(self, combination: Pair) -> float:
         """sum_i w_i (a_i'v)^2 for a pair v, (p + 1, 1): with v = [-theta, 1] the residual sum of squares."""
-        total = 0.0
-        for rows in self:
-            device = rows.values[0].device
-            r = product(rows.values, (combination[0].to(device), combination[1].to(device)))
-            total += float((r[0].square() if rows.weight is None else r[0].square() * rows.weight[:, None]).sum())
-        return total
+        return math.fsum(self._each(lambda rows: _square_sum(rows, combination)))
 
     def plain(self) -> Iterator[Float[Tensor, "n q"]]:
         """sqrt(w) a_i in one word, on the processor."""
-        for rows in self:
-            high = rows.values[0]
-            yield (high if rows.weight is None else high * rows.weight.sqrt()[:, None]).cpu()
+        return self._each(_one_word)
+
+
+def _one_word(rows: ScaledRows) -> Float[Tensor, "n q"]:
+    high = rows.values[0]
+    return (high if rows.weight is None else high * rows.weight.sqrt()[:, None]).cpu()
+
+
+def _square_sum(rows: ScaledRows, combination: Pair) -> float:
+    device = rows.values[0].device
+    r = product(rows.values, (combination[0].to(device), combination[1].to(device)))[0].square()
+    return float((r if rows.weight is None else r * rows.weight[:, None]).sum())
 
 
 def _weight(block: DoubledBlock) -> Tensor | None:

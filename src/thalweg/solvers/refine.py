@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from thalweg.doubled import Slices, cross, negative, sliced
+from thalweg.doubled import Slices, cross, matmul, negative, sliced
 from thalweg.error_free import Pair, dd_add
 from thalweg.solvers.factor import Factor
 
@@ -71,11 +71,11 @@ def refine(gram: Pair, right: Pair, factor: Factor) -> Refined:
     >>> found.solution[0][:, 0].tolist(), found.fixed
     ([0.375, -0.25], True)
     """
-    z = (factor.inverse @ right[0], torch.zeros_like(right[0]))
+    z = (matmul(factor.inverse, right[0]), torch.zeros_like(right[0]))
     slices = sliced(gram)
     before, turn = float("inf"), 0
     for turn in range(1, TURNS + 1):
-        correction = factor.inverse @ _residual(slices, z, right)
+        correction = matmul(factor.inverse, _residual(slices, z, right))
         z = dd_add(z, (correction, torch.zeros_like(correction)))
         size = relative_size(correction, z[0])
         if size <= FIXED:
