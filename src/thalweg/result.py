@@ -241,7 +241,7 @@ class Fit:
         save(self, path)
 
     def __repr__(self) -> str:
-        return f"<Fit {self.formula!r}, {self.family.name}, {self.statistics.n:g} rows: call summary()>"
+        return f"<Fit {self.formula!r}, {self.family.name}, {self.statistics.n:.15g} rows: call summary()>"
 
     def _repr_html_(self) -> str:
         from thalweg.show.html import summary_html

@@ -121,6 +121,8 @@ LONG = {
     "calls": "y ~ " + "I(" * 2000 + "x" + ")" * 2000,
     "text": "y ~ " + "+".join(["x"] * 6000),
     "sum in a call": "y ~ I(" + "+".join(["x"] * 4900) + ")",
+    "sum of some length": "y ~ I(" + "+".join(["x"] * 150) + ")",
+    "sum of more length": "y ~ I(" + "+".join(["x"] * 700) + ")",
     "signs": "y ~ I(" + "-" * 9900 + "x)",
     "powers": "y ~ I(" + "**".join(["x"] * 3000) + ")",
     "not": "y ~ I(" + "not " * 2400 + "x)",

@@ -14,7 +14,7 @@ import torch
 
 from thalweg.data.sources import open_source
 from thalweg.data.spec import Spec
-from thalweg.errors import DataError, ThalwegError
+from thalweg.errors import DataError, FormulaError, ThalwegError
 
 
 def columns(terms: str, data: Any, new: Any = None) -> np.ndarray:
@@ -33,6 +33,21 @@ def test_orthogonal_polynomials_are_orthonormal(x: np.ndarray) -> None:
     basis = columns("poly(x, 10)", frame(x))
     both = np.column_stack([np.full(len(x), len(x) ** -0.5), basis])
     np.testing.assert_allclose(both.T @ both, np.eye(11), atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [20, 1000])
+def test_high_degrees_are_orthonormal_or_refused(size: int, in_batches: Callable[[Any, int], Any]) -> None:
+    even = Spec.learn("y ~ 0 + poly(x, 40)", in_batches(frame(np.linspace(3, 4, 1000)), size))
+    (batch,) = open_source(frame(np.linspace(3, 4, 1000))).batches(["x"])
+    basis = even.block(batch, response=False).matrix.dense().numpy()
+    np.testing.assert_allclose(basis.T @ basis, np.eye(40), atol=1e-9)
+    skewed = frame(np.random.default_rng(0).exponential(size=1000))
+    with pytest.raises(FormulaError, match="the highest degree that stays orthogonal is") as caught:
+        Spec.learn("y ~ poly(x, 30)", in_batches(skewed, size))
+    usable = int(str(caught.value).split("orthogonal is ")[1].split()[0])
+    basis = columns(f"poly(x, {usable})", skewed)
+    assert 10 < usable < 30
+    np.testing.assert_allclose(basis.T @ basis, np.eye(usable), atol=1e-6)
 
 
 def test_orthogonal_polynomials_are_those_of_exact_arithmetic() -> None:

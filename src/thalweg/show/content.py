@@ -12,7 +12,6 @@ from thalweg.show.numbers import LARGE, p_text, significant, with_error
 
 if TYPE_CHECKING:
     from thalweg.result import Fit
-    from thalweg.solvers.base import Solution
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,12 @@ def _header(fit: Fit) -> Iterator[tuple[str, str]]:
     if levels and len(levels) == 2:
         yield "modelled", f"the probability of {fit.spec.response.name} = {levels[1]} (against {levels[0]})"
     if fit.solution is not None:
-        yield "solver", _solver_text(fit.solution)
+        solution = fit.solution
+        yield "solver", _solver_text(solution.status.value, solution.steps, solution.passes)
+    else:
+        match fit.options.get("solver"):  # as a model file tells it
+            case {"status": str(status), "steps": int(steps), "passes": int(passes)}:
+                yield "solver", _solver_text(status, steps, passes)
     yield "errors", _covariance_text(fit)
 
 
@@ -109,8 +113,8 @@ def _family_text(fit: Fit) -> str:
     return f"{fit.family.name.replace('_', ' ')}, {link} link" + (f" ({inside})" if inside else "")
 
 
-def _solver_text(solution: Solution) -> str:
-    return f"{solution.status.value} ({count(solution.steps, 'step')}, {_passes(solution.passes)} over the rows)"
+def _solver_text(status: str, steps: int, passes: int) -> str:
+    return f"{status} ({count(steps, 'step')}, {_passes(passes)} over the rows)"
 
 
 def _passes(n: int) -> str:
@@ -123,7 +127,7 @@ def _covariance_text(fit: Fit) -> str:
     kind = fit.covariance_kind
     named = {"model": "from the model", "cluster": f"robust, clustered by {fit.options.get('cluster') or 'group'}"}
     word = named.get(kind, f"robust ({kind})")
-    reference = f"t with {fit.df:g} degrees of freedom" if fit.df is not None else "normal (z)"
+    reference = f"t with {fit.df:.15g} degrees of freedom" if fit.df is not None else "normal (z)"
     return f"{word}; {reference}"
 
 
@@ -177,7 +181,7 @@ def _shown_statistics(fit: Fit) -> tuple[tuple[str, str], ...]:
 def _statistics(fit: Fit) -> Iterator[tuple[str, str]]:
     for label, name in _shown_statistics(fit):
         yield label, _figure(fit, name)
-    yield "residual df", f"{fit.statistics.df_residual:g}"
+    yield "residual df", f"{fit.statistics.df_residual:.15g}"
 
 
 def _figure(fit: Fit, name: str) -> str:

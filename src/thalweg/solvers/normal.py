@@ -25,7 +25,7 @@ from torch import Tensor
 
 from thalweg.data.block import Block
 from thalweg.data.rows import DoubledBlock
-from thalweg.doubled import Doubled, cross, exponent, gram, power_of_two, product, scaled, shifted
+from thalweg.doubled import Doubled, cross, exponent, gram, matmul, power_of_two, product, scaled, shifted
 from thalweg.error_free import Pair, dd_add
 from thalweg.errors import DataError
 from thalweg.objective import Objective
@@ -142,8 +142,8 @@ def _block_sums(block: Block) -> list[Tensor]:
 def _scaled_sums(block: Block, shift: Int[Tensor, "q"], transform: Tensor | None = None) -> list[Tensor]:
     """The same of the scaled rows, or of the scaled rows times T."""
     rows = _plain_rows(block, shift)
-    rows = rows if transform is None else rows @ transform.to(rows.device)
-    whole = rows.T @ rows
+    rows = rows if transform is None else matmul(rows, transform.to(rows.device))
+    whole = matmul(rows.T, rows)
     return [whole[:-1, :-1], whole[:-1, -1], whole[-1, -1]]
 
 

@@ -4,11 +4,14 @@ The orthonormal polynomials satisfy a three-term recurrence [1]_,
 
     b_{j+1} p_{j+1}(x) = (x - a_j) p_j(x) - b_j p_{j-1}(x),      p_0 = 1 / sqrt(n),      p_{-1} = 0,          (1)
 
-whose a and b are the entries of the Jacobi matrix of the discrete measure that the rows are. They are found by the
-Lanczos process with full reorthogonalization, which stays accurate where the plain recurrence loses orthogonality.
-Values are shifted to their middle first, where x - shift is exact, so that x = 1e10 + u costs no digits of u.
-Batches are merged without keeping the rows: each is replaced by its Gauss rule with k + 1 nodes, which has the same
-moments up to degree 2k + 1, and hence the same a and b.
+whose a and b are the entries of the Jacobi matrix of the discrete measure that the rows are. They are found by running
+(1) itself (Stieltjes' procedure): new rows will go through the same recurrence, so that a and b which make its computed
+columns orthonormal serve better than ones nearer to those of exact arithmetic. A degree whose columns would not be
+orthonormal to half the digits is refused. Values are shifted to their middle first, where x - shift is exact, so that
+x = 1e10 + u costs no digits of u.
+
+Batches are merged without keeping the rows: each is replaced by its Gauss rule with k + 2 nodes, which has the same
+moments up to degree 2k + 3, and hence the same a and b; for the rule they are found with reorthogonalization.
 
 References
 ----------
@@ -28,6 +31,7 @@ from thalweg.data.transforms.base import Learner, Options, State, Transform, flo
 from thalweg.error_free import Pair, dd_mul
 
 MAX_DEGREE = 100
+ORTHONORMAL = 1e-8  # the largest error of X'X = I that is accepted
 _CHUNK = 4096  # rows looked at together for distinct values
 
 
@@ -40,7 +44,7 @@ def check(options: Options) -> None:
 
 
 def jacobi(
-    x: Float[Tensor, "n"], weight: Float[Tensor, "n"], count: int
+    x: Float[Tensor, "n"], weight: Float[Tensor, "n"], count: int, *, reorthogonalize: bool = False
 ) -> tuple[Float[Tensor, "m"], Float[Tensor, "m"]]:
     """First a_0 .. a_{m-1} and b_1 .. b_m of equation (1); m < count where the measure has fewer points."""
     basis = [weight.sqrt() / weight.sum().sqrt()]
@@ -51,9 +55,10 @@ def jacobi(
         moved = x * basis[j]
         a.append(basis[j] @ moved)
         rest = moved - a[j] * basis[j] - (b[j - 1] * basis[j - 1] if j else 0.0)
-        known = torch.stack(basis)
-        for _ in range(2):  # twice is enough
+        if reorthogonalize:
+            known = torch.stack(basis)
             rest = rest - (known @ rest) @ known
+            rest = rest - (known @ rest) @ known  # twice is enough
         b.append(torch.linalg.vector_norm(rest))
         if float(b[j]) <= 1e-14 * spread:
             b[j] = torch.zeros_like(b[j])
@@ -94,7 +99,7 @@ class PolyLearner(Learner):
                 self._compress()
 
     def _compress(self) -> None:
-        a, b = jacobi(self.nodes, self.weights, self.degree + 2)
+        a, b = jacobi(self.nodes, self.weights, self.degree + 2, reorthogonalize=True)
         self.nodes, self.weights = gauss(a, b, float(self.weights.sum()))
 
     def state(self) -> State:
@@ -108,7 +113,20 @@ class PolyLearner(Learner):
         a, b = jacobi(self.nodes, self.weights, self.degree)
         if a.numel() < self.degree or not float(b[-1]) > 0:
             raise ValueError(f"its values lie too close together for degree {self.degree} in double precision")
-        return {"shift": self.shift, "a": a.tolist(), "b": b.tolist(), "count": float(self.count)}
+        state = {"shift": self.shift, "a": a.tolist(), "b": b.tolist(), "count": float(self.count)}
+        self._check_orthonormal(state)
+        return state
+
+    def _check_orthonormal(self, state: State) -> None:
+        columns = OrthogonalPoly({"degree": self.degree}, {**state, "shift": 0.0}).values(self.nodes)
+        gram = (columns * self.weights[:, None]).T @ columns
+        error = (gram - torch.eye(self.degree, dtype=torch.float64)).abs().cummax(dim=0).values.diagonal()
+        usable = int((error.cummax(dim=0).values < ORTHONORMAL).sum())
+        if usable < self.degree:
+            raise ValueError(
+                f"its values lie too unevenly for degree {self.degree} in double precision;"
+                f" the highest degree that stays orthogonal is {usable}"
+            )
 
 
 class OrthogonalPoly(Transform):
@@ -117,7 +135,8 @@ class OrthogonalPoly(Transform):
     def __init__(self, options: Options, state: State) -> None:
         self.degree = int(options["degree"])  # type: ignore[call-overload]
         self.a, self.b = floats(state, "a", self.degree), floats(state, "b", self.degree)
-        self.shift, self.count = real(state.get("shift"), "shift"), real(state.get("count"), "count")
+        self.shift = real(state.get("shift", 0.0), "shift")  # the first files have none
+        self.count = real(state.get("count"), "count")
         if min(self.b) <= 0 or self.count <= 0:
             raise ValueError("b and count must be positive")
 
