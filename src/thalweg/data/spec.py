@@ -7,7 +7,7 @@ norms, knots. It holds no rows, and goes to JSON and back.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from thalweg.data.assemble import as_type, block_type, column_or_key, make_factors, make_response
 from thalweg.data.block import Block
 from thalweg.data.coding import scope
 from thalweg.data.column_roles import Roles, parse_roles, role_values, total_offset
@@ -23,13 +24,13 @@ from thalweg.data.design import Design, Term
 from thalweg.data.dialects import dialect_writer, is_expanded
 from thalweg.data.doubled_columns import Doubled, doubled, pair
 from thalweg.data.evaluate import Columns, as_tensor, evaluate
-from thalweg.data.factors import CategoricalFactor, Factor, NumericFactor, Rowwise, Unseen
+from thalweg.data.factors import CategoricalFactor, NumericFactor, Rowwise, Unseen
 from thalweg.data.formula import Formula, parse_formula
-from thalweg.data.learn import Learned, Missing, category_of, fitted_transforms, learn, numeric_columns
+from thalweg.data.learn import Learned, Missing, fitted_transforms, learn, numeric_columns
 from thalweg.data.matrix import Dense
 from thalweg.data.missing import Tally, gaps, require_finite, without
-from thalweg.data.nodes import Call, Category, Cbind, Name, Node, column_names
-from thalweg.data.response import Kind, Response
+from thalweg.data.nodes import Call, Category, Cbind, Name, column_names
+from thalweg.data.response import Response
 from thalweg.data.rows import DoubledBlock
 from thalweg.data.source import Batch, Coded, Source
 from thalweg.data.transforms import Transform
@@ -140,11 +141,12 @@ class Spec:
             They do not belong together.
         """
         transforms = fitted_transforms(parsed, learned.states)
-        factors = {key: _factor(key, node, learned, transforms) for key, node in parsed.factors.items()}
+        factors = make_factors(parsed, learned, transforms)
         scoped = scope(parsed.terms, lambda key: factors[key].spans_intercept)
         design = Design(factors, [(term.name, parts) for term, parts in scoped])
-        response = Response(parsed.response.text, learned.response_levels, _kind(parsed, learned), parsed.response.node)
-        return cls(parsed, roles, learned, missing, design, transforms, response, cluster_levels, checked)
+        return cls(
+            parsed, roles, learned, missing, design, transforms, make_response(parsed, learned), cluster_levels, checked
+        )
 
     # What it is
 
@@ -187,7 +189,7 @@ class Spec:
     def levels(self) -> dict[str, tuple[Hashable, ...]]:
         """Levels of each categorical factor: by its column, or where it is computed by its text."""
         factors = (factor for factor in self.design.factors.values() if isinstance(factor, CategoricalFactor))
-        return {_column_or_key(factor): factor.levels for factor in factors}
+        return {column_or_key(factor): factor.levels for factor in factors}
 
     def response_label(self, y: float) -> Hashable:
         """What a value of y stands for: its label, or the number itself."""
@@ -254,7 +256,7 @@ class Spec:
             raise OptionError(f"unseen={unseen!r} is not an option", advice="Use 'error', 'missing' or 'reference'.")
         rows = Rowwise(self._view(batch), cast(Unseen, unseen))
         names = self.columns if response else self.predictor_columns
-        dtype, device = _type(batch, names)
+        dtype, device = block_type(batch, names)
         if not response:
             return self._prediction(rows, batch, dtype, device)
         matrix = self.design.matrix(rows, dtype, device)
@@ -262,7 +264,7 @@ class Spec:
         y, trials = self._response(rows)
         weight = None if self.roles.weights is None else role_values(self.roles.weights, rows)
         offset = total_offset(self.parsed.offsets, self.roles, rows)
-        y, weight, offset, trials = _as(dtype, y, weight, offset, trials)
+        y, weight, offset, trials = as_type(dtype, y, weight, offset, trials)
         return Block(matrix, y, weight, offset, trials, batch.start, batch.numbers)
 
     def _view(self, batch: Batch) -> Columns:
@@ -308,7 +310,7 @@ class Spec:
         The offset is subtracted from y here.
         """
         rows = Rowwise(self._view(batch))
-        _, device = _type(batch, self.columns)
+        _, device = block_type(batch, self.columns)
         high, low = self.design.doubled(rows, device)
         y, y_low = self._doubled_response(rows)
         _, trials = self._response(rows)
@@ -401,39 +403,6 @@ class Spec:
         from thalweg.data.spec_file import from_json
 
         return from_json(content)
-
-
-def _factor(key: str, node: Node, learned: Learned, transforms: Mapping[str, Transform]) -> Factor:
-    category = category_of(key, node, learned.kinds)
-    if category is not None:
-        return CategoricalFactor(key, category, learned.levels[key])
-    kind = learned.kinds[node.name] if isinstance(node, Name) else None
-    return NumericFactor(key, node, transforms, kind if isinstance(kind, int) else None)
-
-
-def _as(dtype: torch.dtype, *columns: Tensor | None) -> list[Tensor | None]:
-    return [None if column is None else column.to(dtype) for column in columns]
-
-
-def _column_or_key(factor: CategoricalFactor) -> str:
-    argument = factor.category.argument
-    return argument.name if isinstance(argument, Name) else factor.key
-
-
-def _kind(parsed: Formula, learned: Learned) -> Kind:
-    if learned.response_levels is not None:
-        return "levels"
-    return "trials" if isinstance(parsed.response.node, Cbind) else "number"
-
-
-def _type(batch: Batch, names: Iterable[str]) -> tuple[torch.dtype, torch.device]:
-    """float32 where every number column is, else float64; and the device of the columns."""
-    columns = [batch.columns[name] for name in names if name in batch.columns]
-    tensors = [column for column in columns if isinstance(column, Tensor)]
-    codes = [column.codes for column in columns if isinstance(column, Coded)]
-    small = bool(tensors) and all(tensor.dtype == torch.float32 for tensor in tensors)
-    device = next((tensor.device for tensor in [*tensors, *codes]), torch.device("cpu"))
-    return torch.float32 if small else torch.float64, device
 
 
 __all__ = ["Response", "Spec", "Term"]
