@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ import thalweg
 from thalweg.data.rows import Rows
 from thalweg.data.spec import Spec
 from thalweg.diagnose.separation import Recession
-from thalweg.errors import CollinearityWarning, ConvergenceWarning, DataError, SeparationWarning
+from thalweg.errors import CollinearityWarning, ConvergenceWarning, DataError, SeparationWarning, tell
 from thalweg.inference.covariance import count_clusters, default_kind, degrees_of_freedom
 from thalweg.inference.covariance import covariance as covariance_of
 from thalweg.inference.statistics import compute
@@ -168,8 +167,8 @@ def separated(solution: Solution, rows: Rows) -> Separation | None:
         return None
     names = rows.spec.names
     sizes = found.direction.tolist()
-    direction = {name: value for name, value in zip(names, sizes, strict=True) if value != 0}
-    listed = " ".join(f"{value:+.3g} {name}" for name, value in direction.items())
+    direction = {names[j]: sizes[j] for j in solution.details["undetermined"]}
+    listed = " ".join(f"{value:+.3g} {name}" for name, value in direction.items() if value != 0)
     how = "completely" if found.complete else "partly (quasi-completely)"
     sentence = (
         f"The data are {how} separated: along the direction {listed} the likelihood rises for ever, so"
@@ -186,17 +185,16 @@ def _listed(names: list[str]) -> str:
 def warn(fit: Fit) -> None:
     """What the user must not overlook, as warnings."""
     if fit.separation is not None:
-        warnings.warn(SeparationWarning(fit.separation.sentence), stacklevel=3)
+        tell(SeparationWarning(fit.separation.sentence))
     if fit.aliased:
         listed = "; ".join(f"{name} {reason}" for name, reason in fit.aliased.items())
-        warnings.warn(
+        tell(
             CollinearityWarning(
                 f"{len(fit.aliased)} of {len(fit.names)} columns are combinations of the ones before them and get no"
                 f" coefficient: {listed}"
-            ),
-            stacklevel=3,
+            )
         )
     solution = fit.solution
     if solution is not None and solution.status not in (Status.CONVERGED, Status.SEPARATED):
         text = solution.advice or f"The solver {solution.status.value}."
-        warnings.warn(ConvergenceWarning(text), stacklevel=3)
+        tell(ConvergenceWarning(text))

@@ -6,6 +6,10 @@ code 2. The text always reads *what happened (where). What to do.*
 
 from __future__ import annotations
 
+import sys
+import warnings
+from types import FrameType
+
 
 class ThalwegError(Exception):
     """Base of every error that Thalweg raises on purpose.
@@ -102,3 +106,12 @@ class ExtrapolationWarning(ThalwegWarning):
 
 class PrecisionWarning(ThalwegWarning):
     """Digits were lost before Thalweg saw the data, or cannot be had from them."""
+
+
+def tell(warning: ThalwegWarning) -> None:
+    """Warn, naming as its place the first line outside this package: the user's own."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 2
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "thalweg":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(warning, stacklevel=level)

@@ -37,7 +37,8 @@ class Separation:
     complete : bool
         Whether every row is on its own side (complete), or some lie on the boundary (quasi-complete).
     direction : mapping of str to float
-        The direction of recession by column name, largest standardized entry 1; columns that take no part are left out.
+        The direction of recession by column name, largest standardized entry 1: the columns without a finite estimate.
+        An entry of 0 takes no part in the direction, but what the data say of it vanishes on the way.
     sentence : str
         The same in words.
     """

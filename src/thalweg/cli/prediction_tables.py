@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, final
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from thalweg.data.missing import gaps, without
 from thalweg.data.source import Batch, Coded, Column, Source
-from thalweg.errors import ColumnError, OptionError, ThalwegWarning
+from thalweg.errors import ColumnError, OptionError, ThalwegWarning, tell
 from thalweg.inference.prediction import Request, batches, warn
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def prediction_tables(
         made = COLUMNS[:1] if request.interval_kind is None else COLUMNS
         yield pyarrow.table({name: _numbers(np.empty(0)) for name in (*kept.keep, *made)})
     if kept.dropped:
-        warnings.warn(f"left out for missing values: {kept.dropped} rows", ThalwegWarning, stacklevel=2)
+        tell(ThalwegWarning(f"left out for missing values: {kept.dropped} rows"))
     warn(fit, outside, rows)
 
 

@@ -197,7 +197,9 @@ class Sql(Writer):
     def binary(self, operator: str, left: Node, right: Node) -> tuple[str, int]:
         if operator == "**":
             return f"POWER({self.write(left)}, {self.write(right)})", _ATOM
-        return super().binary(operator, left, right)
+        text, level = super().binary(operator, left, right)
+        whole = operator == "/" and not isinstance(left, Number) and not isinstance(right, Number)
+        return (f"1.0 * {text}" if whole else text), level  # two columns of whole numbers would be divided as such
 
     def number(self, value: float) -> str:
         return repr(value)

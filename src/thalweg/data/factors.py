@@ -204,7 +204,7 @@ class CategoricalFactor(Factor):
 
     def _refuse(self, codes: Tensor, unseen: Tensor, columns: Rowwise) -> None:
         row = int((codes < 0).nonzero()[0])
-        where = f"row {columns.batch.number(row) + 1}"
+        where = columns.batch.place(row)
         if not bool(unseen[row]):
             raise MissingValueError(f"{self.key} is missing", where=where, advice="Fill it in or leave the row out.")
         known = ", ".join(show_level(level) for level in self.levels[:20]) + (", ..." if len(self.levels) > 20 else "")

@@ -24,8 +24,7 @@ def extent(column: Float[Tensor, "n ..."]) -> tuple[Tensor, Tensor]:
 
 def place(source: Source | None, batch: Batch, row: int) -> str:
     """Where a row of a batch stands, in the user's terms."""
-    number = batch.number(row)
-    return source.place(number) if source is not None else f"row {number + 1}"
+    return source.place(batch.number(row)) if source is not None else batch.place(row)
 
 
 def gaps(batch: Batch, names: Sequence[str], source: Source | None) -> dict[str, Bool[Tensor, "n"]]:
@@ -73,7 +72,7 @@ def keep(batch: Batch, rows: Bool[Tensor, "n"]) -> Batch:
     if numbers is None:
         numbers = torch.arange(batch.start, batch.start + batch.rows, device=index.device)
     columns = {name: column[index.to(_device(column))] for name, column in batch.columns.items()}
-    return Batch(columns, index.shape[0], batch.start, numbers.to(index.device)[index])
+    return Batch(columns, index.shape[0], batch.start, numbers.to(index.device)[index], batch.places)
 
 
 def _device(column: Column) -> torch.device:

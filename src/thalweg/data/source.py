@@ -10,7 +10,7 @@ holds only the columns that were asked for, each in one of two forms:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,12 +56,20 @@ class Batch:
         Number of the first row in its source, counted from 0.
     numbers : Tensor of int64, shape (rows,), optional
         The rows' numbers in their source where rows between them were left out; None means start, start + 1, ...
+    places : callable, optional
+        From a row's number to where it stands in the user's terms (`Source.place`), for messages.
     """
 
     columns: Mapping[str, Column]
     rows: int
     start: int = 0
     numbers: Int[Tensor, "n"] | None = None
+    places: Callable[[int], str] | None = None
+
+    def place(self, row: int) -> str:
+        """Where this batch's row `row` stands."""
+        number = self.number(row)
+        return f"row {number + 1}" if self.places is None else self.places(number)
 
     def number(self, row: int) -> int:
         """Number in the source of this batch's row `row`."""
@@ -74,7 +82,7 @@ class Batch:
         numbers = None if self.numbers is None else self.numbers[rows]
         if numbers is None and step != 1:
             numbers = torch.arange(self.start + first, self.start + last, step)
-        return Batch(columns, len(range(first, last, step)), self.start + first, numbers)
+        return Batch(columns, len(range(first, last, step)), self.start + first, numbers, self.places)
 
 
 class Source(ABC):

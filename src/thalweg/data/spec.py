@@ -344,9 +344,7 @@ class Spec:
         codes = self._view(batch).codes(self.roles.cluster.node, self.cluster_levels)
         if codes.numel() and int(codes.min()) < 0:
             row = int((codes < 0).nonzero()[0])
-            raise DataError(
-                f"cluster {self.roles.cluster.text} has no known label", where=f"row {batch.number(row) + 1}"
-            )
+            raise DataError(f"cluster {self.roles.cluster.text} has no known label", where=batch.place(row))
         return codes
 
     def outside(self, batch: Batch) -> dict[str, int]:

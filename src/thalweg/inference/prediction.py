@@ -15,10 +15,9 @@ than approximated.
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -29,7 +28,7 @@ from torch import Tensor
 from thalweg.data.block import Block
 from thalweg.data.rows import block_rows
 from thalweg.data.source import Source
-from thalweg.errors import CollinearityWarning, ExtrapolationWarning, NotAvailableError, OptionError
+from thalweg.errors import CollinearityWarning, ExtrapolationWarning, NotAvailableError, OptionError, tell
 from thalweg.inference.distributions import check_level, quantile
 from thalweg.inference.statistics import is_least_squares
 from thalweg.objective import linear_predictor
@@ -156,7 +155,8 @@ def batches(
     """The columns of `predict`, some rows at a time, for tables that do not fit in memory; counts into `outside`."""
     rows = block_rows(len(fit.names))
     solver = _Rows(fit, request)
-    for batch in source.batches(fit.spec.predictor_columns):
+    for read in source.batches(fit.spec.predictor_columns):
+        batch = replace(read, places=source.place)
         outside.update({name: count for name, count in fit.spec.outside(batch).items() if count})
         for first in range(0, batch.rows, rows):
             block = fit.spec.block(batch[first : first + rows], response=False, unseen=unseen)
@@ -167,16 +167,10 @@ def warn(fit: Fit, outside: Mapping[str, int], rows: int) -> None:
     """Say once what makes these predictions less than the model's summary promises."""
     if outside:
         listed = ", ".join(f"{count} in {name}" for name, count in sorted(outside.items()))
-        warnings.warn(
-            f"of {rows} rows, outside the range of the training data: {listed}", ExtrapolationWarning, stacklevel=3
-        )
+        tell(ExtrapolationWarning(f"of {rows} rows, outside the range of the training data: {listed}"))
     if fit.aliased:
         listed = "; ".join(f"{name} {relation}" for name, relation in fit.aliased.items())
-        warnings.warn(
-            f"predictions hold for rows that obey what the training data obeyed: {listed}",
-            CollinearityWarning,
-            stacklevel=3,
-        )
+        tell(CollinearityWarning(f"predictions hold for rows that obey what the training data obeyed: {listed}"))
 
 
 def _interval(fit: Fit, interval: str | float, level: float | None, kind: str) -> tuple[str, float]:

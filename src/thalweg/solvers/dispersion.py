@@ -24,7 +24,7 @@ from thalweg.data.rows import Rows
 from thalweg.losses import family as family_named
 from thalweg.losses.base import Family
 from thalweg.objective import Objective, linear_predictor
-from thalweg.solvers.base import Solution
+from thalweg.solvers.base import Solution, Status
 from thalweg.solvers.iterate import Observer, solve
 from thalweg.solvers.newton import Newton
 
@@ -57,13 +57,14 @@ def solve_with_alpha(
     poisson = Objective(rows, model)
     solution = solve(newton, poisson, theta, observers)
     alpha = _moment(rows, model, solution.theta)
-    passes = poisson.passes
+    passes, given = poisson.passes, theta
     turn, moved = 0, math.inf
     while True:
         turn += 1
         model = family_named("negative_binomial", link, alpha=alpha)
         objective = Objective(rows, model)
-        solution = solve(newton, objective, solution.theta, observers)
+        separated = solution.status is Status.SEPARATED  # far out nothing is left of the gradient: start anew
+        solution = solve(newton, objective, given if separated else solution.theta, observers)
         passes += objective.passes
         if moved < 1e-13 or turn == ROUNDS:
             break

@@ -21,14 +21,16 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, final
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from thalweg.diagnose.separation import Recession, recession
+from thalweg.data.block import Block
+from thalweg.diagnose.separation import Recession, Still, far_along, joined, recession
 from thalweg.errors import DataError
 from thalweg.objective import Objective, Sums
 from thalweg.solvers.base import Solution, Solver, State, Status
-from thalweg.solvers.curvature import Curvature, combinations, weighted_triangle
+from thalweg.solvers.curvature import Curvature, Weighting, combinations, weighted_triangle
 from thalweg.solvers.polish import polish
 from thalweg.solvers.start import starting_point
 
@@ -83,6 +85,32 @@ class NewtonState(State):
     @property
     def direction(self) -> Float[Tensor, "p"]:
         return -self.factor.solve(self.gradient)
+
+
+@final
+@dataclass(frozen=True)
+class Limit:
+    """What is left of a likelihood at the end of its directions of recession.
+
+    Attributes
+    ----------
+    theta : Tensor, (p,)
+        The maximum over the rows that do not move; 0 in columns that they leave open.
+    direction : Tensor, (p,)
+        All directions in one: every row that moves along any of them moves to its content side.
+    inverse : Tensor, (p, p), optional
+        The inverse curvature of those rows; None where every row moves.
+    found : bool
+        Whether that maximum was reached.
+    unknown : Tensor of bool, (p,)
+        Coefficients that those rows do not determine.
+    """
+
+    theta: Float[Tensor, "p"]
+    direction: Float[Tensor, "p"]
+    inverse: Float[Tensor, "p p"] | None
+    found: bool
+    unknown: Bool[Tensor, "p"]
 
 
 @final
@@ -192,25 +220,37 @@ class Newton(Solver):
             curvature = Curvature.from_rows(objective, theta, kept)
         return curvature
 
-    def _limit(self, objective: Objective, state: NewtonState, found: Recession) -> NewtonState:
-        """The other coefficients where the separated rows have gone to their limit.
+    def _limit(self, objective: Objective, found: Recession) -> Limit:
+        """The other coefficients where the rows that move along a direction of recession have gone to their limit.
 
-        theta is moved along the direction until those rows weigh nothing; one column of the direction is then held
-        there, and Newton's method finds the maximum over the rest: the limit of the likelihood's maximizers.
+        Those rows then weigh nothing. Newton's method finds the maximum over the others, whose likelihood may rise for
+        ever along another direction, and so on; what the last maximum leaves open has no estimate.
         """
-        direction = found.direction
-        theta = state.theta + FAR / found.least * direction
-        kept = state.factor.kept.clone()
-        kept[int(direction.abs().argmax())] = False
-        held = Curvature.from_rows(objective, theta, kept)
-        new = self._judge(objective, theta, objective(theta, 1), None, held)
-        while math.isfinite(new.value) and self.terminate(objective, new) is None:
-            step = self.step(objective, replace(new, curvature=held))
-            held = Curvature.from_rows(objective, step.theta, kept)
-            new = replace(step, curvature=held, recession=None)
-        if not math.isfinite(new.value):
-            return state
-        return replace(new, recession=found, step=state.step + new.step)
+        if found.complete:
+            unknown = torch.ones_like(found.direction, dtype=torch.bool)
+            return Limit(torch.zeros_like(found.direction), found.direction, None, True, unknown)
+        still = Objective(Still(objective.rows, found.direction), objective.loss)
+        state: State = self.init(still, None)
+        while (status := self.terminate(still, state)) is None:
+            state = self.step(still, state)
+        assert isinstance(state, NewtonState)
+        if state.recession is not None:
+            further = self._limit(still, state.recession)
+            direction = joined(objective, found.direction, further.direction)
+            return replace(further, direction=direction)
+        theta = polish(still, state.theta, state.factor)[0] if not still.large else state.theta
+        inverse = self._inverse(still, theta, state)
+        return Limit(theta, found.direction, inverse, status is Status.CONVERGED, self._open(still, state))
+
+    @staticmethod
+    def _open(still: Objective, state: NewtonState) -> Tensor:
+        """Coefficients that the rows do not determine: columns left out, and those that they are combinations of."""
+        kept = state.factor.kept
+        triangle, scale = weighted_triangle(still, lambda block: (block.loss_weight > 0).double())  # type: ignore[operator]
+        left_out = ~kept
+        for terms in combinations(triangle, scale, kept).values():
+            left_out[list(terms)] = True
+        return left_out
 
     @staticmethod
     def _inverse(objective: Objective, theta: Tensor, state: NewtonState) -> Tensor:
@@ -227,9 +267,10 @@ class Newton(Solver):
     @staticmethod
     def _combinations(objective: Objective, state: NewtonState) -> dict[int, dict[int, float]]:
         """The left-out columns as combinations of the others."""
-        if state.recession is not None or bool(state.factor.kept.all()):
+        if bool(state.factor.kept.all()):
             return {}
-        triangle, scale = weighted_triangle(objective, state.theta)
+        weight: Weighting | Tensor = state.theta if state.recession is None else _user_weight
+        triangle, scale = weighted_triangle(objective, weight)
         return combinations(triangle, scale, state.factor.kept)
 
     @staticmethod
@@ -284,29 +325,54 @@ class Newton(Solver):
                 f"No step lowers the objective any more, {state.gradient_size:.2g} standard errors from the optimum."
                 " Give other starting values (start=), or look for columns that nearly repeat each other."
             )
-        found = state.recession
-        if found is not None and not found.complete:
-            state = self._limit(objective, state, found)
-        theta, inverse = state.theta, None
-        if not objective.large and (status is Status.CONVERGED or found is not None):
+        if state.recession is not None:
+            return self._separated(objective, state, state.recession)
+        theta = state.theta
+        if not objective.large and status is Status.CONVERGED:
             theta, _ = polish(objective, theta, state.factor)
-        if found is None or not found.complete:
-            inverse = self._inverse(objective, theta, state)
         return Solution(
             theta=theta,
             status=status,
             advice=advice,
-            inverse_curvature=inverse,
+            inverse_curvature=self._inverse(objective, theta, state),
             value=state.value,
             steps=state.step,
             passes=objective.passes,
-            aliased={} if found is not None else {int(j): "" for j in (~state.factor.kept).nonzero()[:, 0]},
+            aliased={int(j): "" for j in (~state.factor.kept).nonzero()[:, 0]},
+            details={"gradient_size": state.gradient_size, "combinations": self._combinations(objective, state)},
+        )
+
+    def _separated(self, objective: Objective, state: NewtonState, found: Recession) -> Solution:
+        """The limit along the directions of recession: what it determines, and what has no estimate."""
+        aliased = (~state.factor.kept).to(state.theta.device)
+        limit = self._limit(objective, found)
+        gone = (limit.unknown.to(aliased.device) if limit.inverse is not None else torch.ones_like(aliased)) & ~aliased
+        direction = torch.where(gone, limit.direction, 0.0)
+        theta = far_along(objective, direction, limit.theta, FAR)
+        return Solution(
+            theta=theta,
+            status=Status.SEPARATED,
+            advice=""
+            if limit.found
+            else "The coefficients that the data do determine were not found to full precision.",
+            inverse_curvature=limit.inverse,
+            value=objective(theta, 0).value,
+            steps=state.step,
+            passes=objective.passes,
+            aliased={int(j): "" for j in aliased.nonzero()[:, 0]},
             details={
                 "gradient_size": state.gradient_size,
-                "recession": found,
+                "recession": Recession(direction, limit.inverse is None),
+                "undetermined": gone.nonzero()[:, 0].tolist(),
                 "combinations": self._combinations(objective, state),
             },
         )
+
+
+def _user_weight(block: Block) -> Tensor:
+    """The rows' own weights."""
+    assert block.y is not None
+    return torch.ones_like(block.y) if block.loss_weight is None else block.loss_weight
 
 
 def _ahead(state: NewtonState) -> Tensor:

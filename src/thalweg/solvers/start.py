@@ -53,12 +53,17 @@ def check_range(objective: Objective, squares: Float[Tensor, "p"]) -> None:
     outside = ~torch.isfinite(squares) | (squares < 1e-300)
     if not bool(outside.any()):
         return
-    largest = torch.stack([block.matrix.dense().abs().amax(0) for block in objective.blocks()]).amax(0)
+    largest, weight = torch.zeros_like(squares), 0.0
+    for block in objective.blocks():
+        used = _weight(block) > 0
+        largest = torch.maximum(largest, (block.matrix.dense().abs() * used[:, None]).amax(0))
+        weight = max(weight, float(_weight(block).max()))
     for j in outside.nonzero()[:, 0].tolist():
         if float(largest[j]) > 0:
             raise DataError(
-                f"design column {j + 1} reaches {float(largest[j]):.0e}, and its square leaves the range of float64",
-                advice="Divide the column by a power of ten.",
+                f"design column {j + 1} reaches {float(largest[j]):.0e} and the weights {weight:.0e}: their sum of squares"
+                " leaves the range of float64",
+                advice="Divide the column, or the weights, by a power of ten.",
             )
 
 
