@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import sys
 import warnings
-from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 class ThalwegError(Exception):
