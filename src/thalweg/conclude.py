@@ -168,7 +168,7 @@ def separated(solution: Solution, rows: Rows) -> Separation | None:
     names = rows.spec.names
     sizes = found.direction.tolist()
     direction = {names[j]: sizes[j] for j in solution.details["undetermined"]}
-    listed = " ".join(f"{value:+.3g} {name}" for name, value in direction.items() if value != 0)
+    listed = " ".join(f"{value:+.3g} {name}" for name, value in direction.items() if abs(value) > 1e-9)
     how = "completely" if found.complete else "partly (quasi-completely)"
     sentence = (
         f"The data are {how} separated: along the direction {listed} the likelihood rises for ever, so"

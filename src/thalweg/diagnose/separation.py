@@ -32,7 +32,8 @@ from thalweg.objective import Objective
 from thalweg.solvers.curvature import weighted_triangle
 
 HARDLY = 1e-5  # part of the largest |x'd| below which a row is taken to stand still (step 1)
-ROUNDING = 1e-13  # part of sum_j |x_ij d_j| that rounding may leave of x_i'd = 0
+ROUNDING = 1e-13  # relative error of d in the units of `_Movement.units`
+NOTHING = 1e-11  # part of the largest |d_j| sd_j below which an entry of d is rounding
 NULL = 1e-11  # singular value, relative, of the still rows below which a direction is in their null space
 
 
@@ -47,36 +48,18 @@ class Recession:
         d, scaled to a largest |d_j| sd_j of 1, with zeros in the columns that take no part.
     complete : bool
         Every row moves: x_i'd is on the content side, strictly.
+    error : Tensor, (p,)
+        What rounding may have done to the entries of d: a row stands still where |x_i'd| <= |x_i|'error.
     """
 
     direction: Float[Tensor, "p"]
     complete: bool
+    error: Float[Tensor, "p"]
 
-
-@final
-@dataclass
-class _Movement:
-    """What one reading says of a direction."""
-
-    proven: bool = True
-    moving: int = 0
-    still: int = 0
-    squares: Tensor | float = 0.0
-
-    def add(self, move: Tensor, size: Tensor, sides: tuple[Tensor, Tensor], squares: Tensor) -> None:
-        """Add the used rows of one block: x'd, sum |x_j d_j|, and the sides on which they are content."""
-        up, down = sides
-        moves = move.abs() > ROUNDING * size
-        content = torch.where(move > 0, up, down)
-        self.proven = self.proven and bool((content | ~moves).all())
-        moving = int(moves.sum())
-        self.moving, self.still = self.moving + moving, self.still + len(move) - moving
-        self.squares = self.squares + squares
-
-
-def _moved(block: Block, direction: Float[Tensor, "p"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-    """x'd and sum_j |x_j d_j| of a block's rows."""
-    return block.matrix.times(direction), block.matrix.dense().abs() @ direction.abs()
+    def moves(self, block: Block) -> tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]:
+        """x'd of a block's rows, and which of them move."""
+        move = block.matrix.times(self.direction)
+        return move, move.abs() > block.matrix.dense().abs() @ self.error
 
 
 def _used(block: Block) -> Bool[Tensor, "n"]:
@@ -85,20 +68,36 @@ def _used(block: Block) -> Bool[Tensor, "n"]:
     return torch.ones_like(block.y, dtype=torch.bool) if block.loss_weight is None else block.loss_weight > 0
 
 
-def _movement(objective: Objective, direction: Float[Tensor, "p"]) -> _Movement:
-    """One reading: how the rows with a weight move along a direction (step 3)."""
-    seen = _Movement()
+def _norms(objective: Objective) -> Float[Tensor, "p"]:
+    """Root mean square of each column over the rows with a weight."""
+    squares, rows = torch.zeros(objective.columns, dtype=torch.float64), 0
+    for block in objective.blocks():
+        used = _used(block)
+        squares = squares.to(used.device) + block.matrix.gram(used.double()).diagonal()
+        rows += int(used.sum())
+    return (squares / max(rows, 1)).sqrt()
+
+
+def _proven(objective: Objective, direction: Float[Tensor, "p"]) -> Recession | None:
+    """Step 3: the direction as a direction of recession, unless a row moves to a side on which it is not content."""
+    norms = _norms(objective)
+    sizes = direction.abs() * norms
+    direction = torch.where(sizes > NOTHING * sizes.max(), direction / sizes.max(), 0.0)
+    error = ROUNDING * torch.where(norms > 0, direction.abs() + 1 / norms, 0.0)
+    found = Recession(direction, False, error)
+    moving, standing = False, False
     for block in objective.blocks():
         assert block.y is not None
         sides, used = objective.loss.recession(block.y), _used(block)
         assert sides is not None
-        move, size = _moved(block, direction)
-        squares = block.matrix.gram(used.to(move.dtype)).diagonal()
-        seen.add(move[used], size[used], (sides[0][used], sides[1][used]), squares)
-    return seen
+        move, moves = found.moves(block)
+        if not bool((torch.where(move > 0, *sides) | ~moves)[used].all()):
+            return None
+        moving, standing = moving or bool(moves[used].any()), standing or not bool(moves[used].all())
+    return replace(found, complete=not standing) if moving else None
 
 
-def _standing(objective: Objective, direction: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
+def _standing(objective: Objective, direction: Float[Tensor, "p"], kept: Bool[Tensor, "p"]) -> Float[Tensor, "p"]:
     """Steps 1 and 2: the part of a direction along which the rows that hardly move do not move at all."""
     largest = 0.0
     for block in objective.blocks():
@@ -110,13 +109,18 @@ def _standing(objective: Objective, direction: Float[Tensor, "p"]) -> Float[Tens
         return (hardly & _used(block)).to(torch.float64)
 
     triangle, scale = weighted_triangle(objective, weight)
-    vectors, values, right = np.linalg.svd(triangle.numpy(), full_matrices=True)
-    rank = int((values > NULL * values.max(initial=0.0)).sum())
-    null = torch.from_numpy(right[rank:])
-    return scale * (null.T @ (null @ (direction.cpu() / scale)))
+    zero = triangle.square().sum(0) == 0  # columns that hold nothing in these rows: their scale is a free choice
+    scale = torch.where(zero, 1 / _norms(objective).cpu().clamp_min(1e-300), scale)
+    _, values, right = np.linalg.svd(triangle[:, kept].numpy(), full_matrices=True)
+    null = torch.from_numpy(right[int((values > NULL * values.max(initial=0.0)).sum()) :])
+    out = torch.zeros_like(scale)
+    out[kept] = scale[kept] * (null.T @ (null @ (direction.cpu() / scale)[kept]))
+    return out
 
 
-def recession(objective: Objective, theta: Float[Tensor, "p"], step: Float[Tensor, "p"]) -> Recession | None:
+def recession(
+    objective: Objective, theta: Float[Tensor, "p"], step: Float[Tensor, "p"], kept: Bool[Tensor, "p"]
+) -> Recession | None:
     """A direction of recession, if the coefficients or the last step prove one.
 
     Parameters
@@ -127,18 +131,18 @@ def recession(objective: Objective, theta: Float[Tensor, "p"], step: Float[Tenso
         The coefficients: where they put every row on its own side, they are such a direction (complete separation).
     step : Tensor, (p,)
         The last Newton step, which comes to lie along the direction where only some rows are separated.
+    kept : Tensor of bool, (p,)
+        Columns that are no combination of earlier ones.
     """
     if objective.loss.recession(torch.zeros(1, dtype=torch.float64)) is None:
         return None
     for raw in (theta, step):
         if not bool(torch.isfinite(raw).all()) or not bool(raw.any()):
             continue
-        direction = _standing(objective, raw).to(raw.device)
-        seen = _movement(objective, direction)
-        if seen.proven and seen.moving:
-            assert isinstance(seen.squares, Tensor)
-            sizes = direction.abs() * (seen.squares / (seen.moving + seen.still)).sqrt()
-            return Recession(direction / sizes.max(), seen.still == 0)
+        direction = _standing(objective, raw, kept).to(raw.device)
+        found = _proven(objective, direction) if bool(direction.any()) else None
+        if found is not None:
+            return found
     return None
 
 
@@ -149,11 +153,11 @@ class Still:
     Parameters
     ----------
     rows : Readable
-    direction : Tensor, (p,)
+    recession : Recession
     """
 
-    def __init__(self, rows: Readable, direction: Float[Tensor, "p"]) -> None:
-        self.rows, self.direction = rows, direction
+    def __init__(self, rows: Readable, recession: Recession) -> None:
+        self.rows, self.recession = rows, recession
 
     @property
     def columns(self) -> int:
@@ -172,36 +176,34 @@ class Still:
             yield replace(rows, block=self._silenced(rows.block))
 
     def sampled(self, every: int) -> Still:
-        return Still(self.rows.sampled(every), self.direction)
+        return Still(self.rows.sampled(every), self.recession)
 
     def _silenced(self, block: Block) -> Block:
-        move, size = _moved(block.double(), self.direction)
-        still = (move.abs() <= ROUNDING * size).to(torch.float64)
+        still = (~self.recession.moves(block.double())[1]).to(torch.float64)
         return replace(block, weight=still if block.weight is None else still * block.weight)
 
 
-def far_along(
-    objective: Objective, direction: Float[Tensor, "p"], theta: Float[Tensor, "p"], eta: float
-) -> Float[Tensor, "p"]:
+def far_along(objective: Objective, found: Recession, theta: Float[Tensor, "p"], eta: float) -> Float[Tensor, "p"]:
     """theta moved along a direction until every row that moves is at eta or beyond on its content side."""
     length = 0.0
     for block in objective.blocks():
-        move, size = _moved(block, direction)
-        moves = (move.abs() > ROUNDING * size) & _used(block)
+        move, moves = found.moves(block)
+        moves = moves & _used(block)
         at = block.matrix.times(theta) if block.offset is None else block.matrix.times(theta) + block.offset
         if bool(moves.any()):
             needed = (eta - at * move.sign())[moves] / move.abs()[moves]
             length = max(length, float(needed.max()))
-    return theta + length * direction
+    return theta + length * found.direction
 
 
-def joined(objective: Objective, first: Float[Tensor, "p"], second: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
+def joined(objective: Objective, first: Recession, second: Recession) -> Recession:
     """first + c second, with c > 0 so small that the rows that move along `first` still move to the same side."""
     least, most = float("inf"), 0.0
     for block in objective.blocks():
-        move, size = _moved(block, first)
-        moves = (move.abs() > ROUNDING * size) & _used(block)
+        move, moves = first.moves(block)
+        moves = moves & _used(block)
         if bool(moves.any()):
             least = min(least, float(move[moves].abs().min()))
-            most = max(most, float(block.matrix.times(second)[moves].abs().max()))
-    return first + (0.5 * least / most if most > 0 else 1.0) * second
+            most = max(most, float(block.matrix.times(second.direction)[moves].abs().max()))
+    c = 0.5 * least / most if most > 0 else 1.0
+    return Recession(first.direction + c * second.direction, second.complete, first.error + c * second.error)

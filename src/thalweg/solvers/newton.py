@@ -41,6 +41,9 @@ PRECISE = 1e-6  # least pivot of a Cholesky factor whose inverse has ten digits
 PATIENCE = 6  # steps before a slow fit is looked at for separation ...
 FAR = 40.0  # of eta: exp(-40) is below the rounding of a weight
 RUNNING = 0.2  # ... where the gradient falls by no more than this per step (separated: by exp(-1/2))
+STUCK = (
+    0.7  # by rounding, the gradient hardly falls; on the way to a far or infinite optimum by exp(-1/2) = 0.61 a step
+)
 NOISE = 1e-11  # relative rounding of the value: below it, a rise is no rise
 
 
@@ -58,7 +61,7 @@ class NewtonState(State):
     ratio : float
         gradient_size over the one of the step before.
     slow : int
-        Consecutive steps that made the gradient no smaller than half.
+        Consecutive steps that made the gradient hardly smaller: to no less than `STUCK` of what it was.
     recession : Recession, optional
         The direction along which the likelihood has no maximum, once it is proven.
     final : Curvature, optional
@@ -96,7 +99,7 @@ class Limit:
     ----------
     theta : Tensor, (p,)
         The maximum over the rows that do not move; 0 in columns that they leave open.
-    direction : Tensor, (p,)
+    recession : Recession
         All directions in one: every row that moves along any of them moves to its content side.
     inverse : Tensor, (p, p), optional
         The inverse curvature of those rows; None where every row moves.
@@ -107,7 +110,7 @@ class Limit:
     """
 
     theta: Float[Tensor, "p"]
-    direction: Float[Tensor, "p"]
+    recession: Recession
     inverse: Float[Tensor, "p p"] | None
     found: bool
     unknown: Bool[Tensor, "p"]
@@ -204,7 +207,7 @@ class Newton(Solver):
         assert sums.gradient is not None
         size = math.sqrt(max(curvature.quadratic(sums.gradient), 0.0) / self._dispersion(objective, sums))
         ratio = 1.0 if before is None or before.gradient_size == 0 else size / before.gradient_size
-        slow = before.slow + 1 if before is not None and ratio > 0.5 else 0
+        slow = before.slow + 1 if before is not None and ratio > STUCK else 0
         return NewtonState(theta, sums.value, size, step, sums, curvature, ratio, slow)
 
     def _factored(self, objective: Objective, theta: Tensor, sums: Sums, before: Curvature | None) -> Curvature:
@@ -220,7 +223,7 @@ class Newton(Solver):
             curvature = Curvature.from_rows(objective, theta, kept)
         return curvature
 
-    def _limit(self, objective: Objective, found: Recession) -> Limit:
+    def _limit(self, objective: Objective, found: Recession, aliased: Bool[Tensor, "p"]) -> Limit:
         """The other coefficients where the rows that move along a direction of recession have gone to their limit.
 
         Those rows then weigh nothing. Newton's method finds the maximum over the others, whose likelihood may rise for
@@ -228,28 +231,31 @@ class Newton(Solver):
         """
         if found.complete:
             unknown = torch.ones_like(found.direction, dtype=torch.bool)
-            return Limit(torch.zeros_like(found.direction), found.direction, None, True, unknown)
-        still = Objective(Still(objective.rows, found.direction), objective.loss)
+            return Limit(torch.zeros_like(found.direction), found, None, True, unknown)
+        still = Objective(Still(objective.rows, found), objective.loss)
         state: State = self.init(still, None)
         while (status := self.terminate(still, state)) is None:
             state = self.step(still, state)
         assert isinstance(state, NewtonState)
         if state.recession is not None:
-            further = self._limit(still, state.recession)
-            direction = joined(objective, found.direction, further.direction)
-            return replace(further, direction=direction)
+            further = self._limit(still, state.recession, aliased)
+            return replace(further, recession=joined(objective, found, further.recession))
         theta = polish(still, state.theta, state.factor)[0] if not still.large else state.theta
         inverse = self._inverse(still, theta, state)
-        return Limit(theta, found.direction, inverse, status is Status.CONVERGED, self._open(still, state))
+        return Limit(theta, found, inverse, status is Status.CONVERGED, self._open(still, state, aliased))
 
     @staticmethod
-    def _open(still: Objective, state: NewtonState) -> Tensor:
-        """Coefficients that the rows do not determine: columns left out, and those that they are combinations of."""
+    def _open(still: Objective, state: NewtonState, aliased: Tensor) -> Tensor:
+        """Coefficients that the rows do not determine: columns left out, and those that they are combinations of.
+
+        Columns that all rows together leave out (`aliased`) hold their coefficients at 0 and leave nothing open.
+        """
         kept = state.factor.kept
         triangle, scale = weighted_triangle(still, lambda block: (block.loss_weight > 0).double())  # type: ignore[operator]
         left_out = ~kept
-        for terms in combinations(triangle, scale, kept).values():
-            left_out[list(terms)] = True
+        for column, terms in combinations(triangle, scale, kept).items():
+            if not bool(aliased[column]):
+                left_out[list(terms)] = True
         return left_out
 
     @staticmethod
@@ -298,7 +304,7 @@ class Newton(Solver):
         """Look for separation where Newton's method goes on without coming near."""
         if state.step < PATIENCE or state.step % 3 or state.ratio < RUNNING:
             return state
-        return replace(state, recession=recession(objective, state.theta, state.direction))
+        return replace(state, recession=recession(objective, state.theta, state.direction, state.factor.kept))
 
     def terminate(self, objective: Objective, state: State) -> Status | None:
         assert isinstance(state, NewtonState)
@@ -345,10 +351,10 @@ class Newton(Solver):
     def _separated(self, objective: Objective, state: NewtonState, found: Recession) -> Solution:
         """The limit along the directions of recession: what it determines, and what has no estimate."""
         aliased = (~state.factor.kept).to(state.theta.device)
-        limit = self._limit(objective, found)
-        gone = (limit.unknown.to(aliased.device) if limit.inverse is not None else torch.ones_like(aliased)) & ~aliased
-        direction = torch.where(gone, limit.direction, 0.0)
-        theta = far_along(objective, direction, limit.theta, FAR)
+        limit = self._limit(objective, found, ~state.factor.kept)
+        gone = limit.unknown.to(aliased.device) & ~aliased
+        found = replace(limit.recession, direction=torch.where(gone, limit.recession.direction, 0.0))
+        theta = far_along(objective, found, limit.theta, FAR)
         return Solution(
             theta=theta,
             status=Status.SEPARATED,
@@ -362,7 +368,7 @@ class Newton(Solver):
             aliased={int(j): "" for j in aliased.nonzero()[:, 0]},
             details={
                 "gradient_size": state.gradient_size,
-                "recession": Recession(direction, limit.inverse is None),
+                "recession": found,
                 "undetermined": gone.nonzero()[:, 0].tolist(),
                 "combinations": self._combinations(objective, state),
             },

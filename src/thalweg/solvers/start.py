@@ -61,7 +61,7 @@ def check_range(objective: Objective, squares: Float[Tensor, "p"]) -> None:
     for j in outside.nonzero()[:, 0].tolist():
         if float(largest[j]) > 0:
             raise DataError(
-                f"design column {j + 1} reaches {float(largest[j]):.0e} and the weights {weight:.0e}: their sum of squares"
+                f"design column {j + 1} reaches {float(largest[j]):.0e} with weights to {weight:.0e}: the sum of its squares"
                 " leaves the range of float64",
                 advice="Divide the column, or the weights, by a power of ten.",
             )
