@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from thalweg.data.block import Block
+from thalweg.data.expression import quote
+from thalweg.data.factors import CategoricalFactor
+from thalweg.data.nodes import Name
 from thalweg.data.rows import Rows
-from thalweg.errors import ColumnError, DataError, DomainError
+from thalweg.data.spec import Spec
+from thalweg.errors import ColumnError, DataError, DomainError, ThalwegWarning, tell
 from thalweg.losses import check_response
 from thalweg.losses.base import Family
+
+MANY_LEVELS = 50
 
 
 def check(rows: Rows, family: Family, weights_kind: str) -> None:
@@ -32,7 +40,8 @@ def check(rows: Rows, family: Family, weights_kind: str) -> None:
         assert block.y is not None
         used = _used(block)
         check_weights(rows, block, weights_kind)
-        check_response(family, block.y[used], 0, partial(_place, rows, _numbers(block, used)))
+        with trials_explained(rows):
+            check_response(family, block.y[used], 0, partial(_place, rows, _numbers(block, used)))
         if bool(used.any()):
             low, high = min(low, float(block.y[used].min())), max(high, float(block.y[used].max()))
         weight += float(used.sum())
@@ -41,8 +50,40 @@ def check(rows: Rows, family: Family, weights_kind: str) -> None:
     if family.name == "binomial" and low == high and low in (0.0, 1.0):
         raise DomainError(
             f"the response holds one class only: every row is {_shown(rows.spec.response_label(low))}",
-            advice="A boundary needs rows of both classes.",
+            advice="Give rows of both classes.",
         )
+
+
+@contextmanager
+def trials_explained(rows: Rows) -> Iterator[None]:
+    """Say what `trials` means where a response that it was given for is no proportion."""
+    try:
+        yield
+    except DomainError as error:
+        role = rows.spec.roles.trials
+        if role is None:
+            raise
+        shown, trials = rows.spec.response.name, "trials" if role.text.endswith("trials_given") else role.text
+        raise DomainError(
+            error.what,
+            advice=f"With trials= the response is a proportion; for counts write cbind({shown}, {trials} - {shown}) ~ ...",
+        ) from None
+
+
+def warn_of_many_levels(spec: Spec) -> None:
+    """Tell of text columns that are hardly categories: more than 50 levels, in more than half as many rows."""
+    for key, factor in spec.design.factors.items():
+        if not isinstance(factor, CategoricalFactor) or not isinstance(spec.parsed.factors[key], Name):
+            continue
+        levels = len(factor.levels)
+        if levels > MANY_LEVELS and 2 * levels > spec.rows:
+            tell(
+                ThalwegWarning(
+                    f"column {key!r} holds text, and its {levels:,} different values in {spec.rows:,} rows are fitted as"
+                    f" categories with a coefficient each, such as {factor.levels[0]!r}. If it is a date or an identifier,"
+                    f" make a column of numbers of it or leave it out; if it is a category, write C({quote(key)})."
+                )
+            )
 
 
 def _place(rows: Rows, numbers: Tensor, row: int) -> str:
@@ -51,7 +92,7 @@ def _place(rows: Rows, numbers: Tensor, row: int) -> str:
 
 
 def _shown(label: object) -> str:
-    return f"{label:g}" if isinstance(label, float) else repr(label)
+    return f"{label + 0.0:g}" if isinstance(label, float) else repr(label)
 
 
 def check_labels(rows: Rows, family: Family) -> None:
@@ -67,7 +108,7 @@ def check_labels(rows: Rows, family: Family) -> None:
         )
     if len(response.levels) != 2:
         raise ColumnError(
-            f"the response {response.name!r} has {len(response.levels)} labels ({shown}), but a boundary parts two",
+            f"the response {response.name!r} has {len(response.levels)} labels ({shown}), but a binomial response has two",
             advice=f"Compare one with the rest: {response.name} == {response.levels[0]!r} ~ ...",
         )
 

@@ -54,8 +54,16 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
     names, theta = rows.spec.names, solution.theta
     separation = separated(solution, rows)
     rank = len(names) - len(solution.aliased)
-    rss = solution.details.get("rss")
-    statistics = compute(rows, family, theta, rows.spec, weights_kind=choices.weights_kind, rank=rank, rss=rss)
+    statistics = compute(
+        rows,
+        family,
+        theta,
+        rows.spec,
+        weights_kind=choices.weights_kind,
+        rank=rank,
+        rss=solution.details.get("rss"),
+        estimated=int("alpha_rounds" in solution.details),
+    )
     unscaled = estimable(solution.inverse_curvature, separation, names)
     clusters = cluster_codes(rows) if choices.kind == "cluster" else None
     matrix, reason = covariance_of(
@@ -173,7 +181,7 @@ def separated(solution: Solution, rows: Rows) -> Separation | None:
     sentence = (
         f"The data are {how} separated: along the direction {listed} the likelihood rises for ever, so"
         f" {_listed([*direction])} {'has' if len(direction) == 1 else 'have'} no finite maximum-likelihood estimate."
-        " Leave out a column of that direction, join the levels it tells apart, or use a penalty."
+        " Leave out a column of that direction, or join the levels that it tells apart."
     )
     return Separation(found.complete, direction, sentence)
 

@@ -27,7 +27,7 @@ from thalweg.error_free import Pair, dd_add, quick_two_sum, two_prod, two_sum
 SLICES = 5  # of 21 bits for 1024 rows, of up to 25 for fewer: 105 bits and more
 CHUNK = 1024  # rows over which products of slices are summed exactly
 
-Doubled = tuple[Float[Tensor, "n p"], Float[Tensor, "n p"] | None]  # a low word of None is zero
+Doubled = tuple[Float[Tensor, "_ _"], Float[Tensor, "_ _"] | None]  # (n, p); a low word of None is zero
 
 
 def power_of_two(exponent: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -44,7 +44,7 @@ def power_of_two(exponent: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return ((exponent.to(torch.int64).clamp(-1022, 1023) + 1023) << 52).view(torch.float64)
 
 
-def shifted(x: Float[Tensor, "*shape"], shift: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def shifted(x: Float[Tensor, "*shape"], shift: Int[Tensor, "*#shape"]) -> Float[Tensor, "*shape"]:
     """x 2^shift, in two factors where 2^shift alone would leave the range of float64.
 
     Examples
@@ -59,7 +59,7 @@ def shifted(x: Float[Tensor, "*shape"], shift: Int[Tensor, "*shape"]) -> Float[T
     return x * power_of_two(half) * power_of_two(shift - half)
 
 
-def exponent(x: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
+def exponent(x: Float[Tensor, "*shape"]) -> Int[Tensor, "*#shape"]:
     """e with |x| in [2^(e-1), 2^e); 0 for x = 0."""
     return torch.frexp(x).exponent.to(torch.int64)
 

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Pair = tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]
+Pair = tuple[Float[Tensor, "..."], Float[Tensor, "..."]]
 
 _LOW_BITS = 27  # of the 53: the upper part keeps 26 bits, the lower one fits in 26 and a sign
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
-from thalweg.check import check
+from thalweg.check import check, warn_of_many_levels
 from thalweg.conclude import Choices, conclude, warn
 from thalweg.data.roles import with_roles
 from thalweg.data.rows import Rows
 from thalweg.data.sources import open_source
 from thalweg.data.spec import Spec
+from thalweg.errors import OptionError
 from thalweg.inference.covariance import check_kind
 from thalweg.inference.distributions import check_level
 from thalweg.inference.reading import check_weights_kind
@@ -18,6 +20,7 @@ from thalweg.losses import family as family_named
 from thalweg.losses.base import Family
 from thalweg.objective import Objective
 from thalweg.observers import History
+from thalweg.foreign import check_options, check_order, covariance_kind
 from thalweg.result import Fit
 from thalweg.solvers.base import Solver, State
 from thalweg.solvers.choose import choose, start_vector
@@ -75,11 +78,12 @@ def fit(
     offset, exposure : str or array, optional
         Added to eta as it is, and as its logarithm.
     trials : str or array, optional
-        Numbers of trials behind a binomial proportion.
+        Numbers of trials behind a binomial response, which is then a proportion. For counts of successes write
+        ``cbind(successes, trials - successes) ~ ...`` instead.
     missing : {"error", "drop"}
         What to do with rows that lack a value.
     covariance : {"model", "HC0", "HC1", "HC2", "HC3", "cluster"}, optional
-        "model" unless the weights are sampling weights or `cluster` is given.
+        "model" unless the weights are sampling weights ("linearized") or `cluster` is given. In any case of letters.
     cluster : str or array, optional
         Labels of clusters within which rows may depend on each other.
     level : float, default 0.95
@@ -93,7 +97,8 @@ def fit(
     progress : callable, optional
         Called with each state of the solver.
     **options :
-        Parameters of the family, and how to read a text file: delimiter, decimal, encoding, header, format.
+        Parameters of the family (alpha, power) and of the link (exponent), and how to read a text file: delimiter,
+        decimal, encoding, header, format, text (columns that are categories although they hold numbers).
 
     Returns
     -------
@@ -107,6 +112,8 @@ def fit(
     Warns
     -----
     ConvergenceWarning, SeparationWarning, CollinearityWarning
+    ThalwegWarning
+        A text column with so many levels that it may be none of categories.
 
     References
     ----------
@@ -121,14 +128,19 @@ def fit(
     >>> round(fit.std_errors["bmi"], 4)
     0.7047
     """
+    check_order(formula, data)
+    check_callables(solver, progress)
     reading = {key: options.pop(key) for key in READING if key in options}
+    check_options(options, (*SIGNATURE, *READING))
     check_weights_kind(weights_kind)
     check_level(level)
+    covariance = covariance_kind(covariance)
     if covariance is not None:
         check_kind(covariance)
     given = {"weights": weights, "offset": offset, "exposure": exposure, "trials": trials, "cluster": cluster}
     source, roles = with_roles(open_source(data, **reading), given)
     spec = Spec.learn(formula, source, missing=missing, **roles)
+    warn_of_many_levels(spec)
     rows = Rows(source, spec)
     history = History()
     observers: list[Observer] = [history] if progress is None else [history, progress]
@@ -144,6 +156,25 @@ def fit(
     result = conclude(rows, model, solution, history, Choices(weights_kind, covariance, given, level))
     warn(result)
     return result
+
+
+SIGNATURE = tuple(name for name, each in signature(fit).parameters.items() if each.kind is each.KEYWORD_ONLY)
+
+
+def check_callables(solver: Any, progress: Any) -> None:
+    """Refuse a solver that is none, as its name in quotes, and a progress that cannot be called.
+
+    Raises
+    ------
+    OptionError
+    """
+    if solver is not None and not isinstance(solver, Solver):
+        raise OptionError(
+            f"solver is {solver!r}",
+            advice="Give a solver as thalweg.solvers.newton.Newton(max_iter=50), or none: one is chosen.",
+        )
+    if progress is not None and not callable(progress):
+        raise OptionError(f"progress is {progress!r}", advice="Give a function of one argument, the solver's state.")
 
 
 def needs_alpha(family: Any, options: Mapping[str, Any]) -> bool:

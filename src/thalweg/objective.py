@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from itertools import islice
 
 from jaxtyping import Float
@@ -19,7 +20,7 @@ from torch import Tensor
 from thalweg.data.block import Block
 from thalweg.data.rows import Readable
 from thalweg.losses.base import Family, Loss
-from thalweg.threads import threads
+from thalweg.threads import side_by_side, threads
 
 LARGE = 1_000_000  # rows times columns
 DEALT = 16  # blocks that a thread is given at a time
@@ -215,14 +216,14 @@ def working_response(objective: Objective, block: Block) -> tuple[Float[Tensor, 
 
 def working_sums(objective: Objective) -> tuple[Float[Tensor, "p"], Float[Tensor, "p p"]]:
     """X'Wz and X'WX of `working_response`."""
-    right: Tensor | float = 0.0
-    left: Tensor | float = 0.0
-    for block in objective.blocks():
+
+    def sums(block: Block) -> tuple[Tensor, Tensor]:
         z, weight = working_response(objective, block)
-        right = right + block.matrix.transpose_times(weight * z)
-        left = left + block.matrix.gram(weight)
-    assert isinstance(right, Tensor)
-    assert isinstance(left, Tensor)
+        return block.matrix.transpose_times(weight * z), block.matrix.gram(weight)
+
+    blocks = objective.blocks()
+    parts = side_by_side(sums, blocks) if objective.large else map(sums, blocks)
+    right, left = reduce(lambda a, b: (a[0].add_(b[0]), a[1].add_(b[1])), parts)
     return right, left
 
 

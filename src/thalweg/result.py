@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
@@ -117,9 +117,39 @@ class Fit:
         return {name: float("nan") if name in gone else v for name, v in zip(self.names, values, strict=True)}
 
     @property
+    def p_values(self) -> dict[str, float]:
+        """P-values by name, two-sided, of the hypothesis that the coefficient is 0; NaN where theory gives none."""
+        return {row.name: row.p_value for row in self._table()}
+
+    @property
     def std_errors(self) -> dict[str, float]:
         """Standard errors by name; NaN where theory gives none."""
         return {row.name: row.std_error for row in self._table()}
+
+    @property
+    def n(self) -> float:
+        """Rows of positive weight; the sum of the weights where they are frequencies."""
+        return self.statistics.n
+
+    @property
+    def r_squared(self) -> float:
+        """R² of least squares; NaN for other families, which have `statistics.r2_deviance`."""
+        return self.statistics.r2
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log-likelihood with its constants; NaN for sampling weights."""
+        return self.statistics.log_likelihood
+
+    @property
+    def aic(self) -> float:
+        """-2 log L + 2 k, where k does not count an estimated dispersion (R's `AIC` of `lm` does: it is larger by 2)."""
+        return self.statistics.aic
+
+    @property
+    def bic(self) -> float:
+        """-2 log L + k log n, with the same k."""
+        return self.statistics.bic
 
     def _table(self, level: float | None = None) -> Any:
         from thalweg.inference.coefficients import coefficient_table
@@ -141,50 +171,231 @@ class Fit:
             )
         return self.rows
 
-    def summary(self) -> str:
-        """The fit as a text table of about 80 columns."""
+    def summary(self, *, level: float | None = None, digits: int = 4) -> str:
+        """The fit as a text table of 88 columns; `print` it.
+
+        Parameters
+        ----------
+        level : float, optional
+            Of the confidence intervals, in (0, 1); the fit's own by default.
+        digits : int
+            Significant digits of a standard error; estimates are shown to the same decimal.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> print(tw.fit("progression ~ bmi", "diabetes").summary())
+        Linear regression
+          formula  progression ~ bmi
+        ...
+        """
         from thalweg.show.tables import summary_text
 
-        return summary_text(self)
+        return summary_text(self, level=level, digits=digits)
 
-    def tidy(self) -> Any:
-        """One row per coefficient, as a frame of the library that the data came in."""
+    def summary_html(self, *, level: float | None = None, digits: int = 4) -> str:
+        """The same as one HTML element, which a notebook shows where a fit is the last line of a cell."""
+        from thalweg.show.html import summary_html
+
+        return summary_html(self, level=level, digits=digits)
+
+    def tidy(self, *, level: float | None = None) -> Any:
+        """One row per coefficient, as a frame of the library that the data came in (else pandas, else pyarrow).
+
+        Parameters
+        ----------
+        level : float, optional
+            Of the confidence intervals, in (0, 1); the fit's own by default.
+
+        Returns
+        -------
+        frame
+            term, estimate, std_error, statistic, p_value, conf_low, conf_high, and a note where there is no number.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> tw.fit("progression ~ bmi + bp", "diabetes").tidy()["term"].to_list()
+        ['Intercept', 'bmi', 'bp']
+        """
         from thalweg.show.frames import tidy
 
-        return tidy(self)
+        return tidy(self, level=level)
 
     def glance(self) -> Any:
-        """One row of statistics of the whole fit."""
+        """One row of statistics of the whole fit under broom's names: r_squared, sigma, log_lik, aic, bic, nobs, ...
+
+        A statistic that the family does not have is NaN; `fit.statistics.reasons` says why.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> round(float(tw.fit("progression ~ bmi + bp", "diabetes").glance()["aic"][0]), 2)
+        4877.49
+        """
         from thalweg.show.frames import glance
 
         return glance(self)
 
     def augment(self, data: Any = None) -> Any:
-        """The data with fitted values, residuals, leverages and Cook's distances beside them."""
+        """The data with what the fit says of each row beside them.
+
+        Parameters
+        ----------
+        data : anything that `fit` reads, optional
+            The rows of the fit by default.
+
+        Returns
+        -------
+        frame
+            The columns of the data, then fitted, residual, std_residual, leverage, cooks_distance, lower and upper (the
+            interval of the mean). Data without the response get fitted, lower and upper only.
+
+        Raises
+        ------
+        NotAvailableError
+            The model was loaded from a file and no data are given.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> rows = tw.fit("progression ~ bmi + bp", "diabetes").augment()
+        >>> rows.loc[rows["cooks_distance"].idxmax(), ["progression", "fitted"]].round(1).to_list()
+        [253.0, 165.7]
+        """
         from thalweg.show.frames import augment
 
         return augment(self, data)
 
-    def equation(self, dialect: str = "text", **options: Any) -> str:
-        """The fitted equation as "text", "latex", "python" or "sql"."""
+    def equation(self, dialect: str = "text", *, digits: int = 4, kind: str = "mean", table: str = "data") -> str:
+        """The fitted equation, to read or to compute with elsewhere.
+
+        Parameters
+        ----------
+        dialect : {"text", "latex", "python", "sql"}
+            "python" is the source of a function `predict(row)` that needs nothing but `math`; "sql" is one SELECT.
+        digits : int
+            Significant digits of coefficients in "text" and "latex"; the other two carry all.
+        kind : {"mean", "link"}
+            What "python" and "sql" compute: the mean, or the linear predictor.
+        table : str
+            The table that the SELECT reads.
+
+        Raises
+        ------
+        OptionError, NotAvailableError
+            Another dialect or kind; a separated fit; a mean that SQL cannot write (probit).
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> print(tw.fit("progression ~ bmi + bp", "diabetes").equation())
+        progression = -203.6 + 8.519 bmi + 1.385 bp
+        """
         from thalweg.show.equation import equation
 
-        return equation(self, dialect, **options)
+        return equation(self, dialect, digits=digits, kind=kind, table=table)
 
-    def plot(self, kind: str = "fit", path: str | Path | None = None, **options: Any) -> Figure:
-        """A picture: "fit", "residuals", "qq", "scale", "leverage", "coefficients" or "diagnostics"."""
+    def plot(
+        self,
+        kind: str = "fit",
+        path: str | Path | None = None,
+        *,
+        x: str | Sequence[str] | None = None,
+        intercept: bool | None = None,
+    ) -> Figure:
+        """A picture of the fit.
+
+        Parameters
+        ----------
+        kind : {"fit", "residuals", "qq", "scale", "leverage", "diagnostics", "coefficients"}
+            "fit" is the data with the fitted curve and its band, or a panel per predictor; "diagnostics" is the four
+            before it together.
+        path : path, optional
+            A file to write too: .png, .svg, .pdf, .jpg or .webp.
+        x : str or list of str, optional
+            For "fit": the predictors that get a panel.
+        intercept : bool, optional
+            For "coefficients": whether the intercept is shown (False by default).
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Notebooks show it; it belongs to no window.
+
+        Raises
+        ------
+        OptionError, NotAvailableError
+            No such kind or option; a picture that needs rows which a loaded model does not hold.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> figure = tw.fit("progression ~ bmi + bp", "diabetes").plot("fit", x="bmi")
+        >>> figure.savefig("bmi.png")  # doctest: +SKIP
+        """
         from thalweg.show.plots import plot
 
+        options = {name: value for name, value in {"x": x, "intercept": intercept}.items() if value is not None}
         return plot(self, kind, path=path, **options)
 
-    def predict(self, data: Any = None, interval: str | float | None = None, **options: Any) -> Any:
-        """Predictions for new rows (or for the rows of the fit), with an interval if wanted.
+    def predict(
+        self,
+        data: Any = None,
+        interval: str | float | None = None,
+        *,
+        level: float | None = None,
+        kind: str = "mean",
+        unseen: str = "error",
+        **reading: Any,
+    ) -> Any:
+        """Predictions for new rows, with an interval if wanted.
 
-        Returns an array of means; with `interval`, a frame of prediction, lower, upper and standard_error.
+        Parameters
+        ----------
+        data : anything that `fit` reads, optional
+            Rows by the names of the predictors' columns; the response may be absent. The rows of the fit by default.
+        interval : {"mean", "prediction"} or float, optional
+            "mean": confidence interval of the mean. "prediction": interval of a new value, for gaussian fits with the
+            identity link. A level such as 0.95 alone: of a new value where there is such an interval, else of the mean.
+        level : float, optional
+            Of the interval where that is a word; the fit's own by default.
+        kind : {"mean", "link"}
+            mu, or the linear predictor eta.
+        unseen : {"error", "missing", "reference"}
+            What a category that the fit never saw does: raise, give NaN, or count as the reference level.
+        **reading
+            How to read a text file: delimiter, decimal, encoding, header, format, text.
+
+        Returns
+        -------
+        array or frame
+            An array of means; with `interval` a frame of prediction, lower, upper and standard_error.
+
+        Raises
+        ------
+        OptionError, ColumnError, MissingValueError, UnseenLevelError, NotAvailableError
+            What was found, where, and what to do.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            Rows outside the range of the training data, counted by column.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> fit = tw.fit("progression ~ bmi + bp", "diabetes")
+        >>> fit.predict({"bmi": [21, 33], "bp": [90, 110]}).round(1)
+        array([ 99.9, 229.8])
+        >>> fit.predict({"bmi": [21, 33], "bp": [90, 110]}, interval=0.95).round(1)
+           prediction  lower  upper  standard_error
+        0        99.9  -18.5  218.3             4.5
+        1       229.8  111.3  348.3             5.4
         """
         from thalweg.show.frames import predictions
 
-        return predictions(self, data, interval, **options)
+        return predictions(self, data, interval, level=level, kind=kind, unseen=unseen, **reading)
 
     def predict_columns(self, data: Any = None, interval: str | float | None = None, **options: Any) -> Prediction:
         """The same as plain columns with what is known of them (kind of interval, rows outside the training range)."""
@@ -193,50 +404,137 @@ class Fit:
         return predict(self, data, interval, **options)
 
     def residuals(self, kind: str = "response") -> np.ndarray:
-        """Residuals of the rows of the fit: "response", "pearson", "deviance", "working", "standardized", ..."""
+        """Residuals of the rows of the fit, in their order.
+
+        Parameters
+        ----------
+        kind : str
+            "response" (y - mu), "pearson", "deviance", "working", "standardized" (R's rstandard),
+            "standardized_pearson", "studentized" (R's rstudent); also "leverage", "cooks", "fitted" and
+            "linear_predictor". `thalweg.inference.residuals` has the formulas.
+
+        Raises
+        ------
+        OptionError, NotAvailableError
+            No such kind; a loaded model.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> tw.fit("progression ~ bmi + bp", "diabetes").residuals("standardized")[:3].round(3)
+        array([-0.98 , -0.432, -0.734])
+        """
         from thalweg.inference.residuals import residuals
 
         return residuals(self, kind)
 
     def wald(self, hypothesis: str) -> WaldTest:
-        """Wald test of linear hypotheses in words, such as "bmi = bp" or "2*bmi - bp = 3, s5 = 0"."""
+        """Wald test of linear hypotheses about coefficients, by name.
+
+        Parameters
+        ----------
+        hypothesis : str
+            Equations separated by commas: "bmi = bp", "2*bmi - bp = 3, s5 = 0", "C(sex)[T.2] = 0".
+
+        Returns
+        -------
+        WaldTest
+            statistic (F, or chi-squared where tests are normal ones), df, df_denominator, p_value, text.
+
+        Raises
+        ------
+        FormulaError, NotAvailableError
+            A name that is no coefficient; a coefficient without an estimate.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> print(tw.fit("progression ~ bmi + bp", "diabetes").wald("bmi = 5*bp"))
+        bmi = 5*bp: F(1, 439) = 1.06472, p = 0.3027
+        """
         from thalweg.inference.hypotheses import wald
 
         return wald(self, hypothesis)
 
-    def term_tests(self) -> Any:
-        """A Wald test of each term of the formula, all its coefficients together."""
+    def term_tests(self) -> list[WaldTest]:
+        """For each term of the formula, the Wald test that all its coefficients are zero while the others stay.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> for test in tw.fit("progression ~ bmi + C(sex)", "diabetes").term_tests():
+        ...     print(test)
+        Intercept: F(1, 439) = 40.25, p = 5.538e-10
+        bmi: F(1, 439) = 228.7, p = 1.4e-42
+        C(sex): F(1, 439) = 0.03, p = 0.9
+        """
         from thalweg.inference.hypotheses import term_tests
 
         return term_tests(self)
 
     def intervals(self, level: float | None = None) -> dict[str, tuple[float, float]]:
-        """Confidence intervals of the coefficients by name, at the fit's level or another."""
+        """Confidence intervals of the coefficients by name, (low, high); NaN where theory gives none.
+
+        Parameters
+        ----------
+        level : float, optional
+            In (0, 1); the fit's own by default.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> low, high = tw.fit("progression ~ bmi + bp", "diabetes").intervals(0.9)["bmi"]
+        >>> round(low, 3), round(high, 3)
+        (7.357, 9.681)
+        """
         return {row.name: (row.low, row.high) for row in self._table(level)}
 
     def vcov(self, kind: str | None = None, cluster: str | None = None) -> Float[Tensor, "p p"]:
-        """Covariance matrix of the coefficients: the fit's own, or of another kind made from its rows.
+        """Covariance matrix of the coefficients, in the order of `names`.
 
         Parameters
         ----------
         kind : {"model", "HC0", "HC1", "HC2", "HC3", "cluster", "linearized"}, optional
+            The fit's own by default; another is made from the rows of the fit.
         cluster : str, optional
-            A column of labels; the fit's own clusters by default.
+            A column of labels, for "cluster"; the fit's own clusters by default.
 
         Raises
         ------
+        OptionError
+            No such kind.
         NotAvailableError
             There is none, with the reason; or the model was loaded and holds no rows.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> fit = tw.fit("progression ~ bmi + bp", "diabetes")
+        >>> dict(zip(fit.names, fit.vcov("HC3").diagonal().sqrt().numpy().round(4).tolist()))
+        {'Intercept': 18.1555, 'bmi': 0.7233, 'bp': 0.2375}
         """
         from thalweg.conclude import recovered
+        from thalweg.foreign import covariance_kind
 
+        kind = covariance_kind(kind)
         matrix, reason = (self.covariance, self.covariance_reason) if kind is None else recovered(self, kind, cluster)
         if matrix is None:
             raise NotAvailableError(f"there is no covariance: {reason}")
         return matrix
 
     def save(self, path: str | Path) -> None:
-        """Write one model file (safetensors), atomically, without the data."""
+        """Write one model file (safetensors), whole or not at all, without the data; `thalweg.load` reads it.
+
+        Raises
+        ------
+        OutputError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> tw.fit("progression ~ bmi + bp", "diabetes").save("model.safetensors")  # doctest: +SKIP
+        """
         from thalweg.store import save
 
         save(self, path)
@@ -245,6 +543,11 @@ class Fit:
         return f"<Fit {self.formula!r}, {self.family.name}, {self.statistics.n:.15g} rows: call summary()>"
 
     def _repr_html_(self) -> str:
-        from thalweg.show.html import summary_html
+        return self.summary_html()
 
-        return summary_html(self)
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            from thalweg.foreign import no_attribute
+
+            raise no_attribute(name)

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+from thalweg.data.foreign import refuse_foreign
 from thalweg.data.functions import FUNCTIONS
 from thalweg.data.nodes import (
     Binary,
@@ -106,6 +107,7 @@ def read(tokens: Sequence[Token], formula: str) -> Reading:
     FormulaError
         A construct outside the list; the text names it and its place in the formula.
     """
+    refuse_foreign(tokens, formula)
     aliases = _Aliases(tokens, formula)
     reader = _Reader(aliases, formula, tokens[0].start)
     tree = reader.parse()
@@ -355,13 +357,20 @@ class _Reader:
         options = {str(option.arg): option.value for option in node.keywords}
         unknown = set(options) - {"contrasts", "levels", "spans_intercept"}
         if not 1 <= len(node.args) <= 2 or unknown or (len(node.args) == 2 and "contrasts" in options):
-            raise self.refused(node, "this call of C", 'Write C(x), C(x, Treatment("ref")) or C(x, levels=[...]).')
+            raise self.refused(node, "this call of C", self._category_advice(node, options))
         argument = self.node(node.args[0])
         self._check_plain(node, "C", argument)
         given = node.args[1] if len(node.args) == 2 else options.get("contrasts")
         contrast, base = ("treatment", None) if given is None else self._contrast(given)
         spans = self.literal(options["spans_intercept"]) if "spans_intercept" in options else True
         return Category(argument, contrast, base, self._levels(options), bool(spans))
+
+    def _category_advice(self, node: ast.Call, options: dict[str, ast.expr]) -> str:
+        given = next((options[name] for name in ("ref", "reference", "base") if name in options), None)
+        if given is None or len(node.args) != 1:
+            return 'Write C(x), C(x, Treatment("reference level")) or C(x, levels=[...]).'
+        column, level = (self.aliases.restore(ast.unparse(part)) for part in (node.args[0], given))
+        return f"Write C({column}, Treatment({level}))."
 
     def _levels(self, options: dict[str, ast.expr]) -> tuple[Hashable, ...] | None:
         if "levels" not in options:
@@ -376,6 +385,8 @@ class _Reader:
         function = node.func if isinstance(node, ast.Call) else node
         name = _CONTRASTS.get(ast.unparse(function))
         if name is None:
+            if isinstance(node, ast.Constant):
+                raise self.refused(node, "a level here", f"Write C(x, Treatment({ast.unparse(node)})).")
             known = "Treatment(reference), Sum, Helmert, Diff and Poly, or contr.treatment(...) and so on"
             raise self.refused(node, "this contrast", f"Contrasts are {known}.")
         if not isinstance(node, ast.Call):

@@ -24,6 +24,10 @@ MAX_FACTORS = 12  # of one term: 2 ** 12 margins are looked at to code categorie
 
 _STAND_IN = re.compile(r"_(\d+)")
 _TERM_OPERATORS = frozenset({"+", "-", "*", "/", ":", "^", "**", "%in%", "(", ")", "."})
+_ADVICE_BETWEEN = {
+    "|": "Random effects, (1 | group), are not fitted; cluster='group' makes standard errors that allow for groups.",
+    "[": "A matrix column is a term as a whole: write its name alone.",
+}
 _ADVICE = 'Write a formula as "response ~ term + term", for example "y ~ x + C(group)".'
 
 
@@ -241,7 +245,7 @@ class _StandIns:
         raise FormulaError(
             f"{reason} cannot be used here",
             where=place(self.text, token.start),
-            advice="Write arithmetic and comparisons inside I(): I(x > 2).",
+            advice=_ADVICE_BETWEEN.get(token.text, "Write arithmetic and comparisons inside I(): I(x > 2)."),
         )
 
     def expand_dot(self, columns: Sequence[str], taken: Sequence[str]) -> dict[str, str]:

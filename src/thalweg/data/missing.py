@@ -112,9 +112,19 @@ class Tally:
         for name, count in self.counts.items():
             values = "a missing value" if count == 1 else f"{count:,} missing values"
             where = self.first[name] if count == 1 else f"the first in {self.first[name]}"
-            others = len(self.counts) - 1
-            more = f" and {others} other column{'s' * (others > 1)} miss{'es' * (others == 1)} some" if others else ""
-            raise MissingValueError(f"column {name!r} has {values}{more}", where=where, advice=advice)
+            raise MissingValueError(f"column {name!r} has {values}{self._others(name)}", where=where, advice=advice)
+
+    def _others(self, first: str) -> str:
+        """The other columns that miss values, the first three of them by name."""
+        others = [repr(name) for name in self.counts if name != first]
+        if not others:
+            return ""
+        shown = others if len(others) <= 3 else [*others[:3], f"{len(others) - 3} more"]
+        return ", and so " + ("has " if len(others) == 1 else "have ") + _listed(shown)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def require_finite(values: Tensor, text: str, node: Node, columns: Columns, source: Source | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -40,6 +40,7 @@ class DoubledBlock:
     block: Block | None = None  # the same rows in one word, with the offset and trials apart
 
 
+@runtime_checkable
 class Readable(Protocol):
     """What a solver may ask of the rows."""
 
@@ -64,7 +65,7 @@ class Readable(Protocol):
 def block_rows(columns: int) -> int:
     """Rows of a block of this many columns."""
     least, most = BLOCK_ROWS
-    return min(most, max(least, BLOCK_BYTES // (8 * max(columns, 1))))
+    return min(most, max(least, 2 * columns, BLOCK_BYTES // (8 * max(columns, 1))))  # 2 p: sums (p, p) are moved too
 
 
 @final

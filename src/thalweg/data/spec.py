@@ -335,12 +335,12 @@ class Spec:
         Raises
         ------
         OptionError
-            The spec was learned without clusters.
+            The fit was made without clusters.
         UnseenLevelError
             A label that the fit never saw.
         """
         if self.roles.cluster is None or self.cluster_levels is None:
-            raise OptionError("the model was learned without clusters", advice="Pass cluster= to the fit.")
+            raise OptionError("the model was fitted without clusters", advice="Pass cluster= to the fit.")
         codes = self._view(batch).codes(self.roles.cluster.node, self.cluster_levels)
         if codes.numel() and int(codes.min()) < 0:
             row = int((codes < 0).nonzero()[0])

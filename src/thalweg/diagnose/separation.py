@@ -28,7 +28,7 @@ from torch import Tensor
 
 from thalweg.data.block import Block
 from thalweg.data.rows import DoubledBlock, Readable
-from thalweg.objective import Objective
+from thalweg.objective import Objective, linear_predictor
 from thalweg.solvers.curvature import weighted_triangle
 
 HARDLY = 1e-5  # part of the largest |x'd| below which a row is taken to stand still (step 1)
@@ -181,6 +181,20 @@ class Still:
     def _silenced(self, block: Block) -> Block:
         still = (~self.recession.moves(block.double())[1]).to(torch.float64)
         return replace(block, weight=still if block.weight is None else still * block.weight)
+
+
+def remote(objective: Objective, theta: Float[Tensor, "p"], least: float) -> bool:
+    """Whether theta puts a row with a content side so far out that its expected curvature is below `least`."""
+    if objective.loss.recession(torch.zeros(1, dtype=torch.float64)) is None:
+        return False
+    for block in objective.blocks():
+        assert block.y is not None
+        sides = objective.loss.recession(block.y)
+        assert sides is not None
+        curvature = objective.loss.fisher(block.y, linear_predictor(block, theta))
+        if bool(((sides[0] | sides[1]) & _used(block) & ~(curvature > least)).any()):
+            return True
+    return False
 
 
 def far_along(objective: Objective, found: Recession, theta: Float[Tensor, "p"], eta: float) -> Float[Tensor, "p"]:

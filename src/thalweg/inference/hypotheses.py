@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SINGULAR = 1e-12  # smallest ratio of pivots at which rows of R, or the matrix R C R', count as independent
 
-__all__ = ["WaldTest", "parse", "term_tests", "wald"]
+__all__ = ["WaldTest", "parse", "slopes_test", "term_tests", "wald"]
 
 
 @final
@@ -115,6 +115,18 @@ def term_tests(fit: Fit) -> list[WaldTest]:
         matrix = torch.eye(len(fit.names), dtype=torch.float64)[kept]
         tests.append(_test(fit, matrix, matrix.new_zeros(len(kept)), term.name))
     return tests
+
+
+def slopes_test(fit: Fit) -> WaldTest:
+    """The test that all coefficients but the intercept are zero, with the covariance of the fit.
+
+    With the model's covariance of least squares it is the overall F test. Aliased coefficients take no part.
+    """
+    kept = [i for i, name in enumerate(fit.names) if name not in fit.aliased and name != "Intercept"]
+    if not kept:
+        return WaldTest(math.nan, 0, fit.df, math.nan, "all slopes", "no coefficient besides the intercept")
+    matrix = torch.eye(len(fit.names), dtype=torch.float64)[kept]
+    return _test(fit, matrix, matrix.new_zeros(len(kept)), "all slopes")
 
 
 def _test(fit: Fit, matrix: Float[Tensor, "q p"], right: Float[Tensor, "q"], text: str) -> WaldTest:

@@ -66,8 +66,7 @@ class _Row:
 
     @property
     def pearson(self) -> Tensor:
-        scaled = self.response * (self.r.scale / self.family.variance(self.r.mu)).sqrt()
-        return torch.where(self.response == 0, 0.0, scaled)  # a mean on the border of its range has no variance
+        return self.family.pearson(self.r.y, self.r.mu) * self.r.scale.sqrt()
 
     @property
     def deviance(self) -> Tensor:

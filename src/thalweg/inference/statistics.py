@@ -11,8 +11,9 @@ Conventions where books and programs differ:
 
 - *Log-likelihood*: the gaussian one is taken at its own maximum-likelihood variance RSS / n (R, statsmodels); for
   gamma, inverse Gaussian and Tweedie at the Pearson dispersion (statsmodels). Precision weights divide the dispersion.
-- *AIC* = -2 logL + 2 rank, *BIC* = -2 logL + log(n) rank: the dispersion is not counted as a parameter, as in
-  statsmodels. R counts it where it is estimated: its AIC is larger by 2, its BIC by log(n).
+- *AIC* = -2 logL + 2 k, *BIC* = -2 logL + log(n) k with k the rank: the dispersion is not counted as a parameter, as in
+  statsmodels. R counts it where it is estimated: its AIC is larger by 2, its BIC by log(n). A negative binomial's
+  alpha is counted where it was estimated (statsmodels' NegativeBinomial, R's glm.nb).
 - *Null model*: intercept and offset, also for a model without an intercept (statsmodels; R then takes mu = h(offset)).
 - *R2* = 1 - RSS / TSS of least squares: TSS is that of y - offset, centred where the model has an intercept and not
   where it has none (R, statsmodels). R2 of the deviance = 1 - deviance / null deviance, for every family.
@@ -116,6 +117,7 @@ def compute(
     weights_kind: str = "precision",
     rank: int,
     rss: float | None = None,
+    estimated: int = 0,
 ) -> Statistics:
     """All statistics of a fit, in one pass over the rows.
 
@@ -136,6 +138,9 @@ def compute(
     rss : float, optional
         The weighted residual sum of squares of least squares where the solver has it in doubled precision: the plain
         float64 sum loses digits where the columns are large and the residuals small.
+    estimated : int
+        Parameters of the family that were estimated by maximum likelihood, which AIC and BIC count: 1 for a negative
+        binomial's alpha.
     """
     parts = map_readings(Sums.of, rows, family, theta, weights_kind)
     sums = reduce(lambda left, right: left.merge(right, family), parts)
@@ -143,7 +148,12 @@ def compute(
         sums = replace(sums, rss=rss, chi2=rss, deviance=rss)
     known = _Known(sums, family, theta, weights_kind, rank, bool(spec.has_intercept))
     likelihoods = _likelihoods(rows, known)
-    values: dict[str, float] = {**_sizes(known), **likelihoods, **_criteria(known, likelihoods), **_r_squared(known)}
+    values: dict[str, float] = {
+        **_sizes(known),
+        **likelihoods,
+        **_criteria(known, likelihoods, estimated),
+        **_r_squared(known),
+    }
     values |= {
         "r2_mcfadden": _mcfadden(known, likelihoods),
         "r2_deviance": NAN if known.constant else _share(sums.deviance, likelihoods["null_deviance"]),
@@ -204,7 +214,7 @@ class _Known:
         if self.sums.has_offset and not least:
             return False
         seen = self.sums.net if least else self.sums.response
-        return seen.squares <= seen.weight * (4 * EPSILON * seen.mean) ** 2
+        return math.sqrt(seen.squares) <= math.sqrt(seen.weight) * 4 * EPSILON * abs(seen.mean)
 
 
 def _sizes(known: _Known) -> dict[str, float]:
@@ -274,9 +284,9 @@ def _null_deviance(rows: Readable, known: _Known) -> float:
     return sum(map_readings(work, rows, family, known.theta, known.weights_kind))
 
 
-def _criteria(known: _Known, likelihoods: dict[str, float]) -> dict[str, float]:
-    fitted = likelihoods["log_likelihood"]
-    return {"aic": -2 * fitted + 2 * known.rank, "bic": -2 * fitted + math.log(known.sums.n) * known.rank}
+def _criteria(known: _Known, likelihoods: dict[str, float], estimated: int) -> dict[str, float]:
+    fitted, counted = likelihoods["log_likelihood"], known.rank + estimated
+    return {"aic": -2 * fitted + 2 * counted, "bic": -2 * fitted + math.log(known.sums.n) * counted}
 
 
 def _r_squared(known: _Known) -> dict[str, float]:
@@ -313,7 +323,8 @@ def _reasons_in_order(name: str, known: _Known) -> Iterator[tuple[bool, str]]:
     squares = is_least_squares(known.family)
     likelihood = {"log_likelihood", "null_log_likelihood", "aic", "bic", "r2_mcfadden"}
     least = {"tss", "r2", "r2_adjusted", "f_statistic", "f_pvalue"}
-    degrees = f"no residual degrees of freedom: {known.sums.n:g} rows, {known.rank} coefficients"
+    sizes = f"{_counted(known.sums.n, 'row')}, {_counted(known.rank, 'coefficient')}"
+    degrees = f"no residual degrees of freedom: {sizes}"
     yield name in least and not squares, "only least squares has it: see r2_deviance"
     yield (
         name == "r2_mcfadden" and not known.fixed,
@@ -335,6 +346,10 @@ def _reasons_in_order(name: str, known: _Known) -> Iterator[tuple[bool, str]]:
     yield name in likelihood and perfect, "the residuals are exactly zero: the likelihood has no bound"
     yield name in needs_degrees and known.df_residual <= 0, degrees
     yield name.startswith(("r2", "f_", "null")), "the response is constant"
+
+
+def _counted(n: float, noun: str) -> str:
+    return f"{n:,.10g} {noun}" + ("" if n == 1 else "s")
 
 
 def _reason(name: str, known: _Known) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import final
 
-import torch
-
 from thalweg.inference.moments import Moments
 from thalweg.inference.null_model import ConstantMean
 from thalweg.inference.reading import Reading
@@ -55,7 +53,7 @@ class Sums:
             n=float(r.repeat.sum()),
             user_weight=float(r.user_weight.sum()),
             rss=float(weight @ error),
-            chi2=float(torch.where(error > 0, weight * error / r.family.variance(r.mu), 0.0).sum()),
+            chi2=float(weight @ r.family.pearson(r.y, r.mu).square()),
             deviance=float(weight @ r.family.unit_deviance(r.y, r.mu)),
             saturated=0.0 if fixed is None else saturated(r, fixed),
             log_weights=float(r.repeat @ r.scale.log()) if r.family.name == "gaussian" else 0.0,

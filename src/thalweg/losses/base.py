@@ -168,6 +168,10 @@ class Family(Loss):
     def variance(self, mu: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
         """V(mu)."""
 
+    def pearson(self, y: Float[Tensor, "n"], mu: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+        """(y - mu) / sqrt(V(mu)); 0 where y = mu, also on the border of the range, where there is no variance."""
+        return torch.where(y == mu, 0.0, (y - mu) / self.variance(mu).sqrt())
+
     @abstractmethod
     def variance_slope(self, mu: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
         """V'(mu)."""

@@ -35,7 +35,7 @@ class Binomial(Family):
     name = "binomial"
     title = "binomial"
     domain = "0, 1 or a proportion between them"
-    advice = "Give 0 and 1, two labels, or successes with the option trials."
+    advice = "Give 0 and 1, two labels, a proportion with the option trials, or cbind(successes, failures)."
     links = ("logit", "probit", "cloglog", "loglog", "cauchit", "log", "identity")
     default_link = "logit"
     mean_range = (0.0, 1.0)

@@ -30,6 +30,12 @@ class PowerVariance(Family):
     def variance(self, mu: Tensor) -> Tensor:
         return mu**self.power
 
+    def pearson(self, y: Tensor, mu: Tensor) -> Tensor:
+        """By the relative error, so that mu^p, which leaves the range of float64 before mu does, is not needed."""
+        if self.power == 0:
+            return y - mu
+        return torch.where(y == mu, 0.0, (y - mu) / mu * mu ** (1 - self.power / 2))
+
     def variance_slope(self, mu: Tensor) -> Tensor:
         return self.power * mu ** (self.power - 1)
 

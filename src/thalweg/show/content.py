@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from thalweg.inference.coefficients import Row, coefficient_table
+from thalweg.inference.statistics import Statistics
+from thalweg.show.header import header
 from thalweg.show.numbers import LARGE, p_text, significant, with_error
+from thalweg.show.whole import is_robust, is_zero_one, statistics
 
 if TYPE_CHECKING:
     from thalweg.result import Fit
@@ -54,14 +57,14 @@ def content(fit: Fit, *, level: float | None = None, digits: int = 4) -> Content
         Significant digits of a standard error; an estimate is shown to the same decimal.
     """
     level = fit.level if level is None else level
-    rows = coefficient_table(fit, level)
+    rows, whole = coefficient_table(fit, level), statistics(fit)
     return Content(
         title=title(fit),
-        header=tuple(_header(fit)),
+        header=tuple(header(fit)),
         columns=_columns(fit, level),
         coefficients=tuple(_cells(row, digits) for row in rows),
-        statistics=tuple(_statistics(fit)),
-        notes=tuple(dict.fromkeys(_notes(fit, rows))),
+        statistics=tuple(_statistics(fit, whole)),
+        notes=tuple(dict.fromkeys(_notes(fit, rows, whole))),
     )
 
 
@@ -70,65 +73,6 @@ def title(fit: Fit) -> str:
     family, link = fit.family.name.replace("_", " "), fit.family.link.name
     named = {("gaussian", "identity"): "Linear regression", ("binomial", "logit"): "Logistic regression"}
     return named.get((family, link), f"Generalized linear model, {family} family, {link.replace('_', ' ')} link")
-
-
-def count(n: int, noun: str) -> str:
-    """'1 row', '1,000 rows'."""
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
-
-
-# ------------------------------------------------------------------------------------------------------- header
-
-
-def _header(fit: Fit) -> Iterator[tuple[str, str]]:
-    yield "formula", fit.spec.formula
-    yield "family", _family_text(fit)
-    if fit.rows is not None:
-        yield "data", fit.rows.source.description
-    yield "rows", _rows_text(fit)
-    levels = fit.spec.response.levels if fit.spec.response is not None else None
-    if levels and len(levels) == 2:
-        yield "modelled", f"the probability of {fit.spec.response.name} = {levels[1]} (against {levels[0]})"
-    if fit.solution is not None:
-        solution = fit.solution
-        yield "solver", _solver_text(solution.status.value, solution.steps, solution.passes)
-    else:
-        match fit.options.get("solver"):  # as a model file tells it
-            case {"status": str(status), "steps": int(steps), "passes": int(passes)}:
-                yield "solver", _solver_text(status, steps, passes)
-    yield "errors", _covariance_text(fit)
-
-
-def _rows_text(fit: Fit) -> str:
-    rows, counted = fit.spec.rows, fit.statistics.n
-    dropped = f", {fit.spec.dropped:,} left out for missing values" if fit.spec.dropped else ""
-    weighed = f", counted as {counted:,.10g} by their weights" if counted != rows else ""
-    return f"{rows:,} used{weighed}{dropped}"
-
-
-def _family_text(fit: Fit) -> str:
-    settings = {**fit.family.parameters(), **fit.family.link.parameters()}
-    inside = ", ".join(f"{name} = {value:.6g}" for name, value in settings.items())
-    link = fit.family.link.name.replace("_", " ")
-    return f"{fit.family.name.replace('_', ' ')}, {link} link" + (f" ({inside})" if inside else "")
-
-
-def _solver_text(status: str, steps: int, passes: int) -> str:
-    return f"{status} ({count(steps, 'step')}, {_passes(passes)} over the rows)"
-
-
-def _passes(n: int) -> str:
-    return "1 pass" if n == 1 else f"{n:,} passes"
-
-
-def _covariance_text(fit: Fit) -> str:
-    if fit.covariance is None:
-        return "none; the notes say why"
-    kind = fit.covariance_kind
-    named = {"model": "from the model", "cluster": f"robust, clustered by {fit.options.get('cluster') or 'group'}"}
-    word = named.get(kind, f"robust ({kind})")
-    reference = f"t with {fit.df:.15g} degrees of freedom" if fit.df is not None else "normal (z)"
-    return f"{word}; {reference}"
 
 
 # ------------------------------------------------------------------------------------------------- coefficients
@@ -174,25 +118,26 @@ _BOTH = (("log-likelihood", "log_likelihood"), ("AIC", "aic"), ("BIC", "bic"))
 def _shown_statistics(fit: Fit) -> tuple[tuple[str, str], ...]:
     """Labels and names of the statistics that suit the family."""
     if fit.family.name == "gaussian" and fit.family.link.name == "identity":
-        return _GAUSSIAN + _BOTH
+        robust = {"F": "F (robust)"} if is_robust(fit) else {}
+        return tuple((robust.get(label, label), name) for label, name in _GAUSSIAN) + _BOTH
     return _GENERAL + _BOTH + (_DISCRETE if fit.family.name == "binomial" else ())
 
 
-def _statistics(fit: Fit) -> Iterator[tuple[str, str]]:
+def _statistics(fit: Fit, shown: Statistics) -> Iterator[tuple[str, str]]:
     for label, name in _shown_statistics(fit):
-        yield label, _figure(fit, name)
-    yield "residual df", f"{fit.statistics.df_residual:.15g}"
+        yield label, _figure(shown, name)
+    yield "residual df", f"{shown.df_residual:.15g}"
 
 
-def _figure(fit: Fit, name: str) -> str:
-    value = getattr(fit.statistics, name)
+def _figure(shown: Statistics, name: str) -> str:
+    value = getattr(shown, name)
     if not math.isfinite(value):
         return significant(value)
     if name == "f_statistic":
-        p = p_text(fit.statistics.f_pvalue)
+        p = p_text(shown.f_pvalue)
         return f"{significant(value)}, p {p if p.startswith('<') else '= ' + p}"
     if name == "dispersion":
-        return f"{value:.5g} ({fit.statistics.dispersion_method})"
+        return f"{value:.5g} ({shown.dispersion_method})"
     if name in ("log_likelihood", "aic", "bic") and 10 <= abs(value) < LARGE:
         return f"{value:.2f}"
     return significant(value)
@@ -201,7 +146,7 @@ def _figure(fit: Fit, name: str) -> str:
 # -------------------------------------------------------------------------------------------------------- notes
 
 
-def _notes(fit: Fit, rows: list[Row]) -> Iterator[str]:
+def _notes(fit: Fit, rows: list[Row], whole: Statistics) -> Iterator[str]:
     if fit.solution is not None and fit.solution.advice:
         yield _sentence(fit.solution.advice)
     if fit.separation is not None:
@@ -210,8 +155,10 @@ def _notes(fit: Fit, rows: list[Row]) -> Iterator[str]:
         relation = f"{name} {reason}" if reason.startswith("=") else reason
         yield _sentence(f"{name} has no coefficient of its own ({relation})")
     yield from _row_notes(fit, rows)
-    yield from _statistic_notes(fit)
+    yield from _statistic_notes(fit, whole)
     yield from _weight_notes(fit)
+    if _lacks_trials(fit):
+        yield "The response holds proportions without trials: standard errors treat each as one trial."
     yield from map(_sentence, fit.notes)
 
 
@@ -232,14 +179,14 @@ def _told(fit: Fit, row: Row) -> bool:
     return row.name in fit.aliased or row.note == fit.covariance_reason or separated
 
 
-def _statistic_notes(fit: Fit) -> Iterator[str]:
+def _statistic_notes(fit: Fit, whole: Statistics) -> Iterator[str]:
     """Why standard errors, or a figure that is shown, are absent; several with one reason in one sentence."""
     by_reason: dict[str, list[str]] = {}
     if fit.covariance_reason and fit.separation is None:
         by_reason[fit.covariance_reason] = ["standard errors"]
     for label, name in _shown_statistics(fit):
-        reason = fit.statistics.reasons.get(name)
-        if reason and math.isnan(getattr(fit.statistics, name)):
+        reason = whole.reasons.get(name)
+        if reason and math.isnan(getattr(whole, name)):
             by_reason.setdefault(reason, []).append(label)
     for reason, labels in by_reason.items():
         yield _sentence(f"{', '.join(labels)}: {reason}")
@@ -255,6 +202,13 @@ _WEIGHTS = {
 def _weight_notes(fit: Fit) -> Iterator[str]:
     if fit.options.get("weights"):
         yield _WEIGHTS[fit.options.get("weights_kind", "precision")]
+
+
+def _lacks_trials(fit: Fit) -> bool:
+    """Whether a binomial response holds shares, of which nobody said how many trials stand behind them."""
+    roles = fit.spec.roles
+    given = roles.trials is not None or roles.weights is not None or fit.spec.response.kind == "trials"
+    return fit.family.name == "binomial" and not given and is_zero_one(fit) is False
 
 
 def _sentence(text: str) -> str:

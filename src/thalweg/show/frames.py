@@ -15,6 +15,7 @@ import numpy as np
 
 from thalweg.inference.coefficients import coefficient_table
 from thalweg.show.rowwise import measured, values_of
+from thalweg.show.whole import statistics, whole
 
 if TYPE_CHECKING:
     from thalweg.data.source import Source
@@ -57,9 +58,11 @@ def glance(fit: Fit) -> Any:
     -------
     frame
         r_squared, adj_r_squared, sigma, statistic and p_value (of F), df, log_lik, aic, bic, deviance, null_deviance,
-        pearson_chi2, dispersion, df_residual, nobs; NaN where a statistic does not apply to the family.
+        pearson_chi2, dispersion, df_residual, nobs; NaN where a statistic does not apply to the family or the data are
+        separated. F is the Wald test of all slopes where the standard errors are robust; nobs is an integer unless
+        weights make it a fraction.
     """
-    s = fit.statistics
+    s = statistics(fit)
     row = {
         "r_squared": s.r2,
         "adj_r_squared": s.r2_adjusted,
@@ -75,9 +78,9 @@ def glance(fit: Fit) -> Any:
         "pearson_chi2": s.pearson_chi2,
         "dispersion": s.dispersion,
         "df_residual": s.df_residual,
-        "nobs": s.n,
     }
-    return frame({name: [float(value)] for name, value in row.items()}, library_of(fit))
+    columns: dict[str, Any] = {name: [float(value)] for name, value in row.items()}
+    return frame(columns | {"nobs": [whole(s.n)]}, library_of(fit))
 
 
 def augment(fit: Fit, data: Any = None) -> Any:
@@ -152,14 +155,33 @@ def predictions(fit: Fit, data: Any = None, interval: str | float | None = None,
     data : anything that `fit` reads, optional
         The rows of the fit by default.
     interval, **options
-        As `thalweg.inference.prediction.predict`.
+        As `thalweg.inference.prediction.predict`. A number such as 0.95 asks for the limits of a *new value* where the
+        model is least squares (gaussian, identity link), and of the *mean* for every other family; "mean" and
+        "prediction" say which.
+
+    Returns
+    -------
+    array, or frame
+        A frame of the library of the data, with the index of a pandas one. lower and upper are the limits that were
+        asked for; standard_error is that of the *mean* in every case (of eta for ``kind="link"``), so that prediction
+        limits are wider than it says by itself.
     """
     from thalweg.data.sources import open_source
     from thalweg.inference.prediction import predict
 
     source = fit.data().source if data is None else open_source(data)
     found = predict(fit, source, interval, **options)
-    return found.columns["prediction"] if interval is None else frame(found.columns, library_for(source))
+    if interval is None:
+        return found.columns["prediction"]
+    return _with_index_of(data, frame(found.columns, library_for(source)))
+
+
+def _with_index_of(data: Any, made: Any) -> Any:
+    """A new frame with the index of the pandas frame that it answers; other libraries have none."""
+    own = nw.from_native(data, eager_only=True, pass_through=True)
+    if isinstance(own, nw.DataFrame) and own.implementation.is_pandas():
+        made.index = data.index
+    return made
 
 
 def frame(columns: Mapping[str, Any], library: str) -> Any:

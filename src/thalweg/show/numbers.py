@@ -114,3 +114,40 @@ def elide(name: str, width: int) -> str:
         return name
     kept = width - 1
     return name[: kept - kept // 2] + "…" + name[len(name) - kept // 2 :]
+
+
+def elide_column(name: str, width: int) -> str:
+    """The name of a design column in at most `width` characters: first the options of its calls are left out.
+
+    What remains, the variable and the level, is what tells columns apart; only where that is still too long it is cut.
+
+    Examples
+    --------
+    >>> elide_column("C(region, Treatment('North'))[T.East]", 24)
+    'C(region, …)[T.East]'
+    >>> elide_column("C(region, Treatment('North'))[T.East]", 40)
+    "C(region, Treatment('North'))[T.East]"
+    """
+    if len(name) <= width:
+        return name
+    return elide(_without_options(name), width)
+
+
+# A quoted text, or a level in its brackets, is one piece.
+_PIECE = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\[[^\]]*\]|.""", re.DOTALL)
+
+
+def _without_options(name: str) -> str:
+    """'C(a, x)[T.b]:log(z)' to 'C(a, …)[T.b]:log(z)': of each call what follows its first comma."""
+    kept, depth, since = [], 0, None  # since: the depth of the call whose options are being left out
+    for piece in _PIECE.findall(name):
+        if piece == ")":
+            since = None if since == depth else since
+            depth -= 1
+        if since is None:
+            kept.append(piece)
+        depth += piece == "("
+        if piece == "," and depth and since is None:
+            kept.append(" …")
+            since = depth
+    return "".join(kept)

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from thalweg.show.content import Content, content
-from thalweg.show.numbers import aligned, elide
+from thalweg.show.numbers import aligned, elide_column
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -30,7 +30,7 @@ def summary_text(fit: Fit, *, level: float | None = None, width: int = WIDTH, di
     level : float, optional
         Of the confidence intervals; the fit's own by default.
     width : int
-        Characters of a line, 60 at least. Names that would not fit are cut in the middle.
+        Characters of a line, 60 at least. Names that would not fit lose options of their calls, then their middle.
     digits : int
         Significant digits of a standard error; estimates are shown to the same decimal.
 
@@ -61,7 +61,7 @@ def coefficient_lines(shown: Content, width: int = WIDTH) -> list[str]:
     taken = sum(len(column[0]) + len(_GAP) for column in padded)
     names = [row[0] for row in shown.coefficients]
     room = max(min(max(map(len, names)), width - taken), _NAME_LEAST)
-    first = [elide(name, room).ljust(room) for name in ("", *names)]
+    first = [elide_column(name, room).ljust(room) for name in ("", *names)]
     return [_GAP.join(cells) for cells in zip(first, *padded, strict=True)]
 
 

@@ -44,7 +44,12 @@ def start_vector(
                 advice=f"The coefficients are {', '.join(names)}.",
             )
         start = [start[name] for name in names]
-    values = [float(value) for value in start]
+    try:
+        values = [float(value) for value in start]
+    except (TypeError, ValueError):
+        raise OptionError(
+            "start is not one number for each coefficient", advice=f"The coefficients are {', '.join(names)}."
+        ) from None
     if len(values) != len(names) or not all(math.isfinite(value) for value in values):
         raise OptionError(
             f"start has {len(values)} values for {len(names)} coefficients, or one that is not finite",

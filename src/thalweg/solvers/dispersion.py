@@ -30,6 +30,9 @@ from thalweg.solvers.newton import Newton
 
 ROUNDS = 60
 SMALLEST = 1e-8  # of alpha: below it the model is Poisson to rounding
+LARGEST = 1e10  # of alpha: above it only zeros are likely, and they do not determine alpha
+ONLY_ZEROS = "All counts are zero and say nothing of alpha, which was left at 1."
+NO_MAXIMUM = "The likelihood rises with alpha without end: alpha was held at 1e+10, and means nothing."
 NO_OVERDISPERSION = (
     "The counts vary no more than Poisson counts do: alpha has its likelihood's maximum at 0 and was held at 1e-08."
     " Use family='poisson'."
@@ -56,9 +59,10 @@ def solve_with_alpha(
     model = family_named("poisson", link)
     poisson = Objective(rows, model)
     solution = solve(newton, poisson, theta, observers)
-    alpha = _moment(rows, model, solution.theta)
+    only_zeros = solution.status is Status.SEPARATED and solution.inverse_curvature is None
+    alpha = 1.0 if only_zeros else _moment(rows, model, solution.theta)
     passes, given = poisson.passes, theta
-    turn, moved = 0, math.inf
+    turn, moved = 0, 0.0 if only_zeros else math.inf
     while True:
         turn += 1
         model = family_named("negative_binomial", link, alpha=alpha)
@@ -68,10 +72,11 @@ def solve_with_alpha(
         passes += objective.passes
         if moved < 1e-13 or turn == ROUNDS:
             break
-        new = SMALLEST if alpha == SMALLEST else _likeliest(rows, model, solution.theta, alpha)
+        new = alpha if alpha in (SMALLEST, LARGEST) else _likeliest(rows, model, solution.theta, alpha)
         moved, alpha = abs(math.log(new / alpha)), new
     details = {**solution.details, "alpha_rounds": turn}
-    advice = NO_OVERDISPERSION if alpha == SMALLEST else solution.advice
+    advice = {SMALLEST: NO_OVERDISPERSION, LARGEST: NO_MAXIMUM}.get(alpha, solution.advice)
+    advice = ONLY_ZEROS if only_zeros else advice
     return model, replace(solution, passes=passes, advice=advice, details=details)
 
 
@@ -104,7 +109,7 @@ def _likeliest(rows: Rows, family: Family, theta: Tensor, alpha: float) -> float
         gradient, bend = alpha * slope, alpha * alpha * curvature + alpha * slope
         step = -gradient / bend if bend < 0 else math.copysign(1.0, gradient)
         step = max(-math.log(10), min(math.log(10), step))
-        alpha = max(alpha * math.exp(step), SMALLEST)
-        if abs(step) < 1e-14 or alpha <= SMALLEST:
+        alpha = min(max(alpha * math.exp(step), SMALLEST), LARGEST)
+        if abs(step) < 1e-14 or alpha in (SMALLEST, LARGEST):
             break
     return alpha

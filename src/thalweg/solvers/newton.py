@@ -21,29 +21,28 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, final
 
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from thalweg.data.block import Block
-from thalweg.diagnose.separation import Recession, Still, far_along, joined, recession
-from thalweg.errors import DataError
+from thalweg.diagnose.separation import Recession, recession, remote
+from thalweg.errors import DataError, OptionError
 from thalweg.objective import Objective, Sums
 from thalweg.solvers.base import Solution, Solver, State, Status
 from thalweg.solvers.curvature import Curvature, Weighting, combinations, weighted_triangle
-from thalweg.solvers.polish import polish
+from thalweg.solvers.limit import separated, user_weight
+from thalweg.solvers.polish import polish, remaining
 from thalweg.solvers.start import starting_point
 
 SAMPLING = (49, 7)  # one row in so many, at each level of the start
-ROWS_PER_COLUMN = 200  # of a sample that is worth a level of its own
+ROWS_PER_COLUMN = 20  # of a sample that is worth a level of its own
 CHORD = 0.03  # the gradient may fall by no less than this per step while the curvature is kept
 PRECISE = 1e-6  # least pivot of a Cholesky factor whose inverse has ten digits
 PATIENCE = 6  # steps before a slow fit is looked at for separation ...
-FAR = 40.0  # of eta: exp(-40) is below the rounding of a weight
 RUNNING = 0.2  # ... where the gradient falls by no more than this per step (separated: by exp(-1/2))
-STUCK = (
-    0.7  # by rounding, the gradient hardly falls; on the way to a far or infinite optimum by exp(-1/2) = 0.61 a step
-)
+REMOTE = 1e-6  # expected curvature of a row so far out that a start there could not see separation any more
+NEAR = 1e-2  # standard errors from the optimum, from where the doubled sums of `polish` finish what float64 cannot ...
+FINISHED = 1e-6  # ... to no more than this
+STUCK = 0.7  # the gradient falls by exp(-1/2) = 0.61 a step on the way to infinity; in rounding it hardly falls at all
 NOISE = 1e-11  # relative rounding of the value: below it, a rise is no rise
 
 
@@ -91,32 +90,6 @@ class NewtonState(State):
 
 
 @final
-@dataclass(frozen=True)
-class Limit:
-    """What is left of a likelihood at the end of its directions of recession.
-
-    Attributes
-    ----------
-    theta : Tensor, (p,)
-        The maximum over the rows that do not move; 0 in columns that they leave open.
-    recession : Recession
-        All directions in one: every row that moves along any of them moves to its content side.
-    inverse : Tensor, (p, p), optional
-        The inverse curvature of those rows; None where every row moves.
-    found : bool
-        Whether that maximum was reached.
-    unknown : Tensor of bool, (p,)
-        Coefficients that those rows do not determine.
-    """
-
-    theta: Float[Tensor, "p"]
-    recession: Recession
-    inverse: Float[Tensor, "p p"] | None
-    found: bool
-    unknown: Bool[Tensor, "p"]
-
-
-@final
 class Newton(Solver):
     """Newton's method with step halving.
 
@@ -133,10 +106,14 @@ class Newton(Solver):
     needs: ClassVar[frozenset[str]] = frozenset({"value", "gradient", "curvature"})
 
     def __init__(self, max_iter: int = 100, tol: float = 1e-10, expected: bool = False) -> None:
+        if not isinstance(max_iter, int) or max_iter < 0:
+            raise OptionError(f"max_iter is {max_iter!r}", advice="Give a whole number of steps, 0 or more.")
+        if not isinstance(tol, int | float) or not 0 <= tol < math.inf:
+            raise OptionError(f"tol is {tol!r}", advice="Give a number of standard errors, 0 or more, as 1e-10.")
         self.max_iter, self.tol, self.expected = max_iter, tol, expected
 
     def init(self, objective: Objective, theta: Float[Tensor, "p"] | None) -> NewtonState:
-        if theta is not None:
+        if theta is not None and not remote(objective, theta, REMOTE):
             return self._given(objective, theta)
         sample = self._sample(objective)
         if sample is not None:
@@ -144,7 +121,13 @@ class Newton(Solver):
             state = self._judge(objective, theta, objective(theta, 1), None, steering)
             if math.isfinite(state.value):
                 return state
-        return self._state(objective, starting_point(objective), None)
+        state = self._state(objective, starting_point(objective), None)
+        if not math.isfinite(state.value):
+            raise DataError(
+                "the objective is beyond the range of float64 at the starting values",
+                advice="Look for offsets of hundreds under a log link and for weights of 1e300; or give start=.",
+            )
+        return state
 
     def _given(self, objective: Objective, theta: Tensor) -> NewtonState:
         """The state at a start given by the user."""
@@ -223,43 +206,8 @@ class Newton(Solver):
             curvature = Curvature.from_rows(objective, theta, kept)
         return curvature
 
-    def _limit(self, objective: Objective, found: Recession, aliased: Bool[Tensor, "p"]) -> Limit:
-        """The other coefficients where the rows that move along a direction of recession have gone to their limit.
-
-        Those rows then weigh nothing. Newton's method finds the maximum over the others, whose likelihood may rise for
-        ever along another direction, and so on; what the last maximum leaves open has no estimate.
-        """
-        if found.complete:
-            unknown = torch.ones_like(found.direction, dtype=torch.bool)
-            return Limit(torch.zeros_like(found.direction), found, None, True, unknown)
-        still = Objective(Still(objective.rows, found), objective.loss)
-        state: State = self.init(still, None)
-        while (status := self.terminate(still, state)) is None:
-            state = self.step(still, state)
-        assert isinstance(state, NewtonState)
-        if state.recession is not None:
-            further = self._limit(still, state.recession, aliased)
-            return replace(further, recession=joined(objective, found, further.recession))
-        theta = polish(still, state.theta, state.factor)[0] if not still.large else state.theta
-        inverse = self._inverse(still, theta, state)
-        return Limit(theta, found, inverse, status is Status.CONVERGED, self._open(still, state, aliased))
-
     @staticmethod
-    def _open(still: Objective, state: NewtonState, aliased: Tensor) -> Tensor:
-        """Coefficients that the rows do not determine: columns left out, and those that they are combinations of.
-
-        Columns that all rows together leave out (`aliased`) hold their coefficients at 0 and leave nothing open.
-        """
-        kept = state.factor.kept
-        triangle, scale = weighted_triangle(still, lambda block: (block.loss_weight > 0).double())  # type: ignore[operator]
-        left_out = ~kept
-        for column, terms in combinations(triangle, scale, kept).items():
-            if not bool(aliased[column]):
-                left_out[list(terms)] = True
-        return left_out
-
-    @staticmethod
-    def _inverse(objective: Objective, theta: Tensor, state: NewtonState) -> Tensor:
+    def inverse(objective: Objective, theta: Tensor, state: NewtonState) -> Tensor:
         """Inverse of the expected curvature: from the rows where they are few or the curvature has lost digits."""
         kept = state.factor.kept
         if not objective.large or state.factor.pivot < PRECISE:
@@ -271,11 +219,11 @@ class Newton(Solver):
         return Curvature(sums.curvature, kept).inverse()
 
     @staticmethod
-    def _combinations(objective: Objective, state: NewtonState) -> dict[int, dict[int, float]]:
+    def combinations(objective: Objective, state: NewtonState) -> dict[int, dict[int, float]]:
         """The left-out columns as combinations of the others."""
         if bool(state.factor.kept.all()):
             return {}
-        weight: Weighting | Tensor = state.theta if state.recession is None else _user_weight
+        weight: Weighting | Tensor = state.theta if state.recession is None else user_weight
         triangle, scale = weighted_triangle(objective, weight)
         return combinations(triangle, scale, state.factor.kept)
 
@@ -312,11 +260,18 @@ class Newton(Solver):
             return Status.SEPARATED
         if state.gradient_size <= self.tol:
             return Status.CONVERGED
-        if state.slow >= 3 and state.gradient_size < 1e-5:
+        if state.slow >= 3 and state.gradient_size < (1e-5 if objective.large else NEAR):
             return Status.CONVERGED  # at the rounding of the sums: no further digit can be had from them
         if state.slow >= 99:
             return Status.STALLED
         return Status.LIMIT if state.step >= self.max_iter else None
+
+    @staticmethod
+    def _stalled(size: float) -> str:
+        return (
+            f"No step lowers the objective any more, {size:.2g} standard errors from the optimum."
+            " Give other starting values (start=), or look for columns that nearly repeat each other."
+        )
 
     def solution(self, objective: Objective, state: State, status: Status) -> Solution:
         assert isinstance(state, NewtonState)
@@ -327,58 +282,26 @@ class Newton(Solver):
                 f" Set max_iter={max(25, 2 * self.max_iter)}."
             )
         elif status is Status.STALLED:
-            advice = (
-                f"No step lowers the objective any more, {state.gradient_size:.2g} standard errors from the optimum."
-                " Give other starting values (start=), or look for columns that nearly repeat each other."
-            )
+            advice = self._stalled(state.gradient_size)
         if state.recession is not None:
-            return self._separated(objective, state, state.recession)
+            return separated(self, objective, state, state.recession)
         theta = state.theta
         if not objective.large and status is Status.CONVERGED:
-            theta, _ = polish(objective, theta, state.factor)
+            theta = polish(objective, theta, state.factor)
+            left = remaining(objective, theta, state.factor) / math.sqrt(self._dispersion(objective, state.sums))
+            if state.gradient_size > self.tol and not left < FINISHED:
+                status, advice = Status.STALLED, self._stalled(left)
         return Solution(
             theta=theta,
             status=status,
             advice=advice,
-            inverse_curvature=self._inverse(objective, theta, state),
+            inverse_curvature=self.inverse(objective, theta, state),
             value=state.value,
             steps=state.step,
             passes=objective.passes,
             aliased={int(j): "" for j in (~state.factor.kept).nonzero()[:, 0]},
-            details={"gradient_size": state.gradient_size, "combinations": self._combinations(objective, state)},
+            details={"gradient_size": state.gradient_size, "combinations": self.combinations(objective, state)},
         )
-
-    def _separated(self, objective: Objective, state: NewtonState, found: Recession) -> Solution:
-        """The limit along the directions of recession: what it determines, and what has no estimate."""
-        aliased = (~state.factor.kept).to(state.theta.device)
-        limit = self._limit(objective, found, ~state.factor.kept)
-        gone = limit.unknown.to(aliased.device) & ~aliased
-        found = replace(limit.recession, direction=torch.where(gone, limit.recession.direction, 0.0))
-        theta = far_along(objective, found, limit.theta, FAR)
-        return Solution(
-            theta=theta,
-            status=Status.SEPARATED,
-            advice=""
-            if limit.found
-            else "The coefficients that the data do determine were not found to full precision.",
-            inverse_curvature=limit.inverse,
-            value=objective(theta, 0).value,
-            steps=state.step,
-            passes=objective.passes,
-            aliased={int(j): "" for j in aliased.nonzero()[:, 0]},
-            details={
-                "gradient_size": state.gradient_size,
-                "recession": found,
-                "undetermined": gone.nonzero()[:, 0].tolist(),
-                "combinations": self._combinations(objective, state),
-            },
-        )
-
-
-def _user_weight(block: Block) -> Tensor:
-    """The rows' own weights."""
-    assert block.y is not None
-    return torch.ones_like(block.y) if block.loss_weight is None else block.loss_weight
 
 
 def _ahead(state: NewtonState) -> Tensor:

@@ -26,7 +26,7 @@ STEPS = 30
 STILL = 1e-17  # relative size of a step that no longer changes theta
 
 
-def polish(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature) -> tuple[Float[Tensor, "p"], int]:
+def polish(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature) -> Float[Tensor, "p"]:
     """Newton steps with doubled sums, from a theta that is near the optimum.
 
     Parameters
@@ -40,15 +40,15 @@ def polish(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature
 
     Returns
     -------
-    (Tensor, int)
-        theta rounded to float64, and the steps taken.
+    Tensor, (p,)
+        theta rounded to float64.
     """
     scale = _column_scale(curvature).to(theta.device)
     kept = scale > 0
     start = torch.where(kept, theta / scale, 0.0)
     position: Pair = (start, torch.zeros_like(start))
     before = float("inf")
-    for step in range(1, STEPS + 1):
+    for _ in range(STEPS):
         gradient = doubled_gradient(objective, position, scale)
         move = torch.where(kept, -curvature.solve(gradient / scale) / scale, 0.0)
         size = _relative(move, position[0])
@@ -58,7 +58,15 @@ def polish(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature
         before = size / 2
         if size <= STILL:
             break
-    return position[0] * scale, step
+    return position[0] * scale
+
+
+def remaining(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature) -> float:
+    """sqrt(g' H^-1 g) with the gradient's sums in doubled precision: how far theta is from the optimum."""
+    scale = _column_scale(curvature).to(theta.device)
+    inner = torch.where(scale > 0, theta / scale, 0.0)
+    gradient = doubled_gradient(objective, (inner, torch.zeros_like(inner)), scale)
+    return max(curvature.quadratic(torch.where(scale > 0, gradient / scale, 0.0)), 0.0) ** 0.5
 
 
 def _column_scale(curvature: Curvature) -> Float[Tensor, "p"]:

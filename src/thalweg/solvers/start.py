@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -27,19 +29,24 @@ def starting_point(objective: Objective) -> Float[Tensor, "p"]:
     right, left = working_sums(objective)
     check_range(objective, left.diagonal())
     theta = _steering(objective, left, lambda block: working_response(objective, block)[1]).solve(right)
-    if bool(torch.isfinite(theta).all()) and objective(theta, 0).inside:
+    if bool(torch.isfinite(theta).all()) and _feasible(objective, theta):
         return theta
     constant = constant_point(objective)
-    if constant is not None and objective(constant, 0).inside:
+    if constant is not None and _feasible(objective, constant):
         for halvings in range(1, 30):
             between = constant + 0.5**halvings * (theta - constant)
-            if objective(between, 0).inside:
+            if _feasible(objective, between):
                 return between
         return constant
     raise DataError(
         "no starting values were found that keep every mean inside the family's domain",
         advice="Give some with start=, or choose a link that keeps it inside for all values (log).",
     )
+
+
+def _feasible(objective: Objective, theta: Float[Tensor, "p"]) -> bool:
+    """Whether every eta is inside the domain, and the objective a number."""
+    return math.isfinite(objective(theta, 0).value)
 
 
 def check_range(objective: Objective, squares: Float[Tensor, "p"]) -> None:
@@ -61,8 +68,8 @@ def check_range(objective: Objective, squares: Float[Tensor, "p"]) -> None:
     for j in outside.nonzero()[:, 0].tolist():
         if float(largest[j]) > 0:
             raise DataError(
-                f"design column {j + 1} reaches {float(largest[j]):.0e} with weights to {weight:.0e}: the sum of its squares"
-                " leaves the range of float64",
+                f"design column {j + 1} reaches {float(largest[j]):.0e} with weights to {weight:.0e}:"
+                " the sum of its squares leaves the range of float64",
                 advice="Divide the column, or the weights, by a power of ten.",
             )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.errors import NotAvailableError
 from thalweg.inference.coefficients import Row, coefficient_table
-from thalweg.show.numbers import elide, with_error
+from thalweg.show.numbers import elide_column, with_error
 from thalweg.show.plots.style import LINE, NEUTRAL, POINT, TICK_SIZE, caption, dress, headline, new_figure
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _draw(axes: Axes, rows: list[Row]) -> None:
         axes.plot([row.estimate], [place], "o", color=colour, markersize=5.5, zorder=3)
         axes.text(1.015, place, _figures(row), transform=axes.get_yaxis_transform(), fontsize=TICK_SIZE, va="center")
     axes.axvline(0, color=LINE, linewidth=1.1, zorder=1)
-    axes.set_yticks(places, [elide(row.name, 34) for row in rows])
+    axes.set_yticks(places, [elide_column(row.name, 34) for row in rows])
     axes.set_ylim(-0.7, len(rows) - 0.3)
 
 

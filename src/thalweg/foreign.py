@@ -1,0 +1,145 @@
+"""Names that other programs give to options and results, and arguments in another order: what to write here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from thalweg.errors import OptionError
+from thalweg.inference.covariance import KINDS
+
+FAMILY = ("alpha", "power", "exponent")  # parameters of families and links, which fit() hands on
+
+_ROBUST = 'covariance="HC3" (or "HC0", "HC1", "HC2", "cluster")'
+_CLUSTER = 'cluster="the column of labels"'
+_FREQUENCY = 'weights="column", weights_kind="frequency"'
+_PRECISION = 'weights="column", weights_kind="precision"'
+_SAMPLING = 'weights="column", weights_kind="sampling"'
+_PENALTY = "nothing: there are no penalties yet"
+_FORMULA = 'a formula: thalweg.fit("y ~ x", {"y": y, "x": x})'
+
+FOREIGN = {
+    **dict.fromkeys(["cov_type", "robust", "vcov", "vcov_type", "se", "se_type", "use_t", "hc"], _ROBUST),
+    **dict.fromkeys(["cov_kwds", "groups", "group", "clusters", "cluster_var", "cluster_id", "id"], _CLUSTER),
+    **dict.fromkeys(["freq_weights", "frequency_weights", "fweights", "fweight"], _FREQUENCY),
+    **dict.fromkeys(["var_weights", "aweights", "aweight", "weight", "sample_weight", "sample_weights"], _PRECISION),
+    **dict.fromkeys(["pweights", "pweight", "sampling_weights", "survey_weights"], _SAMPLING),
+    **dict.fromkeys(["penalty", "l1_ratio", "lambda_", "ridge", "lasso", "regularization", "C"], _PENALTY),
+    **dict.fromkeys(["x", "X", "y", "endog", "exog"], _FORMULA),
+    **dict.fromkeys(["conf_level", "confidence", "confidence_level", "conf_int", "ci"], "level=0.95"),
+    **dict.fromkeys(["maxiter", "max_iterations", "n_iter"], "max_iter=100"),
+    **dict.fromkeys(["tolerance", "gtol", "xtol", "ftol", "epsilon", "eps"], "tol=1e-10"),
+    **dict.fromkeys(["start_params", "mustart", "etastart", "initial"], "start={name: value}"),
+    **dict.fromkeys(["distribution", "dist", "model"], 'family="poisson"'),
+    **dict.fromkeys(["n_trials", "size", "ntrials", "denominator"], 'trials="column", with a proportion as response'),
+    **dict.fromkeys(
+        ["intercept", "fit_intercept", "add_constant", "hasconst"], 'the formula: "y ~ 0 + x" has no intercept'
+    ),
+    **dict.fromkeys(["na_action", "dropna", "na_rm"], 'missing="drop"'),
+    **dict.fromkeys(["sep", "delim"], "delimiter=';'"),
+    "dec": "decimal=','",
+    "subset": "data from which the rows have been selected",
+    "contrasts": 'the contrast in the formula: "y ~ C(g, Sum)"',
+    "verbose": "progress=a function that is called with each state of the solver",
+    "disp": "progress=a function that is called with each state of the solver",
+}
+
+RESULTS = {
+    **dict.fromkeys(["params", "coef", "coef_", "coefs", "intercept_"], "coefficients"),
+    **dict.fromkeys(["bse", "std_err", "stderr"], "std_errors"),
+    **dict.fromkeys(["pvalues", "p"], "p_values"),
+    **dict.fromkeys(["tvalues", "zvalues", "statistic", "params_table"], "tidy()"),
+    **dict.fromkeys(["conf_int", "confint"], "intervals(level)"),
+    **dict.fromkeys(["cov_params", "get_robustcov_results", "cov"], "vcov(kind)"),
+    **dict.fromkeys(["resid", "resid_pearson", "resid_deviance", "resid_response"], "residuals(kind)"),
+    **dict.fromkeys(["fittedvalues", "fitted", "fitted_values", "mu"], "predict()"),
+    **dict.fromkeys(["get_prediction", "predict_proba"], "predict(data, interval=...)"),
+    **dict.fromkeys(["t_test", "f_test", "wald_test"], 'wald("x = 0")'),
+    **dict.fromkeys(["anova", "wald_test_terms"], "term_tests()"),
+    **dict.fromkeys(["rsquared", "r2"], "r_squared"),
+    **dict.fromkeys(["llf", "loglik", "logLik", "loglikelihood"], "log_likelihood"),
+    **dict.fromkeys(["rsquared_adj", "deviance", "fvalue", "f_pvalue", "scale", "df_resid", "df_model"], "statistics"),
+    **dict.fromkeys(["nobs", "n_obs"], "n"),
+    **dict.fromkeys(["get_influence", "hat_matrix_diag", "cooks_distance"], "augment()"),
+    **dict.fromkeys(["converged", "mle_retvals"], "solution.status"),
+}
+
+
+def no_attribute(name: str) -> AttributeError:
+    """The error for an attribute that a fit lacks, with the name it has here if another program has one.
+
+    Examples
+    --------
+    >>> no_attribute("pvalues")
+    AttributeError("a Fit has no attribute 'pvalues'. Here it is fit.p_values.")
+    """
+    here = f" Here it is fit.{RESULTS[name]}." if name in RESULTS else ""
+    return AttributeError(f"a Fit has no attribute {name!r}.{here}")
+
+
+def check_options(options: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse options that nothing takes.
+
+    Parameters
+    ----------
+    options : iterable of str
+        Names that were given and that the signature lacks.
+    known : iterable of str
+        Names that there are, to find the nearest.
+
+    Raises
+    ------
+    OptionError
+        With the name it has here, the nearest name, or all of them.
+
+    Examples
+    --------
+    >>> check_options(["cov_type"], ["covariance"])
+    Traceback (most recent call last):
+    thalweg.errors.OptionError: there is no option 'cov_type'. Here it is covariance="HC3" (or "HC0", ...
+    """
+    known = [*known, *FAMILY]
+    for name in options:
+        if name in FAMILY:
+            continue
+        if name in FOREIGN:
+            raise OptionError(f"there is no option {name!r}", advice=f"Here it is {FOREIGN[name]}.")
+        near = difflib.get_close_matches(name, known, n=1)
+        advice = f"Did you mean {near[0]}=?" if near else f"The options are {', '.join(sorted(known))}."
+        raise OptionError(f"there is no option {name!r}", advice=advice)
+
+
+def check_order(formula: Any, data: Any) -> None:
+    """Refuse a formula and data in each other's places, and data without a formula.
+
+    Raises
+    ------
+    OptionError
+        Saying which order is meant.
+    """
+    is_formula = isinstance(formula, str) and ("~" in formula or not (isinstance(data, str) and "~" in data))
+    if is_formula:
+        return
+    if isinstance(data, str) and "~" in data:
+        raise OptionError("the formula and the data are swapped", advice=f"Write fit({data!r}, data): formula first.")
+    raise OptionError(
+        f"the formula is {_kind(formula)}, not text",
+        advice='Write fit("y ~ x", data), where data are a file, a frame, or arrays by name: {"y": y, "x": x}.',
+    )
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return f"a{'n' * (name[0].lower() in 'aeiou')} {name}"
+
+
+def covariance_kind(kind: str | None) -> str | None:
+    """The name of a covariance, whatever its case; unknown words as they are, for whoever refuses them.
+
+    Examples
+    --------
+    >>> covariance_kind("hc1"), covariance_kind(None)
+    ('HC1', None)
+    """
+    return {known.lower(): known for known in KINDS}.get(kind.lower(), kind) if isinstance(kind, str) else kind

@@ -1,0 +1,110 @@
+"""The head of a summary: what was fitted to what, how it ended, and whose errors it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from thalweg.data.contrasts import show_level
+from thalweg.data.dialects import dialect_writer
+from thalweg.data.nodes import Cbind, Comparison
+from thalweg.show.whole import is_zero_one
+
+if TYPE_CHECKING:
+    from thalweg.result import Fit
+
+
+def header(fit: Fit) -> Iterator[tuple[str, str]]:
+    """Labels and texts, in the order in which they are shown."""
+    yield "formula", fit.spec.formula
+    yield "family", _family_text(fit)
+    if fit.rows is not None:
+        yield "data", fit.rows.source.description
+    yield "rows", _rows_text(fit)
+    modelled = modelled_text(fit)
+    if modelled:
+        yield "modelled", modelled
+    yield from _roles(fit)
+    if fit.solution is not None:
+        solution = fit.solution
+        yield "solver", _solver_text(solution.status.value, solution.steps, solution.passes)
+    else:
+        match fit.options.get("solver"):  # as a model file tells it
+            case {"status": str(status), "steps": int(steps), "passes": int(passes)}:
+                yield "solver", _solver_text(status, steps, passes)
+    yield "errors", _covariance_text(fit)
+
+
+def count(n: float, noun: str) -> str:
+    """'1 row', '1,000 rows'."""
+    return f"{n:,.15g} {noun}" + ("" if n == 1 else "s")
+
+
+def _family_text(fit: Fit) -> str:
+    settings = {**fit.family.parameters(), **fit.family.link.parameters()}
+    inside = ", ".join(f"{name} = {value:.6g}" for name, value in settings.items())
+    link = fit.family.link.name.replace("_", " ")
+    return f"{fit.family.name.replace('_', ' ')}, {link} link" + (f" ({inside})" if inside else "")
+
+
+def _rows_text(fit: Fit) -> str:
+    rows, counted = fit.spec.rows, fit.statistics.n
+    dropped = f", {fit.spec.dropped:,} left out for missing values" if fit.spec.dropped else ""
+    weighed = f", counted as {counted:,.10g} by their weights" if counted != rows else ""
+    return f"{rows:,} used{weighed}{dropped}"
+
+
+def modelled_text(fit: Fit) -> str:
+    """What a binomial model gives the probability of; empty for other families, whose mean is that of the response."""
+    response = fit.spec.response
+    if fit.family.name != "binomial":
+        return ""
+    if response.levels is not None and len(response.levels) > 1:
+        first, second = map(show_level, response.levels[:2])
+        return f"the probability of {response.name} = {second} (against {first})"
+    if isinstance(response.node, Cbind):
+        write = dialect_writer("text").write
+        return f"the probability of {write(response.node.successes)} (against {write(response.node.failures)})"
+    if isinstance(response.node, Comparison):
+        return f"the probability of {response.name}"
+    known = is_zero_one(fit)
+    if known is None:
+        return f"the mean of {response.name}, a probability"
+    if known:
+        return f"the probability of {response.name} = 1"
+    return f"the probability of a success, of which {response.name} is the proportion"
+
+
+def _roles(fit: Fit) -> Iterator[tuple[str, str]]:
+    """Every role that the model has, as the user named it."""
+    for role, reading in fit.spec.roles.items():
+        text = str(fit.options.get(role) or reading.text)
+        if role == "weights":
+            text += f" ({fit.options.get('weights_kind', 'precision')})"
+        yield role, text
+
+
+def _solver_text(status: str, steps: int, passes: int) -> str:
+    return f"{status} ({count(steps, 'step')}, {_passes(passes)} over the rows)"
+
+
+def _passes(n: int) -> str:
+    return "1 pass" if n == 1 else f"{n:,} passes"
+
+
+def _covariance_text(fit: Fit) -> str:
+    if fit.covariance is None:
+        return "none; the notes say why"
+    kind = fit.covariance_kind
+    named = {"model": "from the model", "cluster": _clustered(fit)}
+    word = named.get(kind, f"robust ({kind})")
+    degrees = "degree" if fit.df == 1 else "degrees"
+    reference = f"t with {fit.df:.15g} {degrees} of freedom" if fit.df is not None else "normal (z)"
+    return f"{word}; {reference}"
+
+
+def _clustered(fit: Fit) -> str:
+    """An array has no name: the line of its role says that it was given as one."""
+    role = fit.spec.roles.cluster
+    name = fit.options.get("cluster")
+    return f"robust, clustered by {name}" if role is not None and name == role.text else "robust, clustered"

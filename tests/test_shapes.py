@@ -1,0 +1,55 @@
+"""Every annotated tensor shape is checked while fits run: jaxtyping's import hook, in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import warnings
+from jaxtyping import install_import_hook
+
+install_import_hook(
+    ["thalweg.objective", "thalweg.losses", "thalweg.solvers", "thalweg.data.matrix", "thalweg.data.block",
+     "thalweg.data.rows", "thalweg.doubled", "thalweg.diagnose", "thalweg.inference", "thalweg.conclude"],
+    "numeric_tower.checked",
+)
+import numpy as np
+import thalweg as tw
+import thalweg.objective
+
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+n = 60
+data = {"x": rng.normal(size=n), "z": rng.normal(size=n), "g": np.array(["a", "b", "c"])[rng.integers(0, 3, n)]}
+data["y"] = 1 + data["x"] + rng.normal(size=n)
+data["label"] = (data["y"] + rng.normal(size=n) > 1).astype(float)
+data["count"] = rng.poisson(np.exp(0.3 * data["x"])).astype(float)
+data["size"] = rng.gamma(2.0, np.exp(0.2 * data["x"]))
+data["apart"] = (data["x"] > 0).astype(float)
+for large in (1_000_000, 0):
+    thalweg.objective.LARGE = large
+    for response, family in [("y", "gaussian"), ("label", "binomial"), ("count", "poisson"), ("size", "gamma"),
+                             ("size", "inverse_gaussian"), ("count", "negative_binomial"), ("apart", "binomial")]:
+        link = "log" if family == "inverse_gaussian" else None
+        fit = tw.fit(f"{response} ~ x + z*g", data, family=family, link=link)
+        fit.summary()
+        if fit.covariance is not None:
+            fit.vcov("HC3")
+            fit.predict({name: data[name][:5] for name in ("x", "z", "g")}, interval="mean")
+            fit.residuals("deviance")
+tw.fit("y ~ x + I(2 * x) + g", data, weights="size", cluster="g")
+try:
+    thalweg.objective.Objective(fit.rows, fit.family)(fit.theta[:, None], 0)
+except Exception as error:
+    print("refused", type(error).__name__)
+print("checked")
+"""
+
+
+def test_shapes_hold_in_every_solver():
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=300, cwd=Path(__file__).parent
+    )
+    assert result.stdout.split() == ["refused", "TypeCheckError", "checked"], result.stderr[-3000:]
