@@ -18,8 +18,5 @@ for name, estimate in fit.coefficients.items():
 # vector is more likely than the last. Thalweg says so, and gives no numbers.
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SeparationWarning)
-    flowers = tw.load_dataset("iris")
-    setosa = [float(species == "setosa") for species in flowers["species"]]
-    columns = {"setosa": setosa, "petal_length": flowers["petal_length"], "petal_width": flowers["petal_width"]}
-    separated = tw.fit("setosa ~ petal_length + petal_width", columns, family="binomial")
+    separated = tw.fit('species == "setosa" ~ petal_length + petal_width', "iris", family="binomial")
 print("\n" + separated.separation.sentence)

@@ -66,7 +66,8 @@ def trials_explained(rows: Rows) -> Iterator[None]:
         shown, trials = rows.spec.response.name, "trials" if role.text.endswith("trials_given") else role.text
         raise DomainError(
             error.what,
-            advice=f"With trials= the response is a proportion; for counts write cbind({shown}, {trials} - {shown}) ~ ...",
+            advice="With trials= the response is a proportion;"
+            f" for counts write cbind({shown}, {trials} - {shown}) ~ ...",
         ) from None
 
 
@@ -79,9 +80,10 @@ def warn_of_many_levels(spec: Spec) -> None:
         if levels > MANY_LEVELS and 2 * levels > spec.rows:
             tell(
                 ThalwegWarning(
-                    f"column {key!r} holds text, and its {levels:,} different values in {spec.rows:,} rows are fitted as"
-                    f" categories with a coefficient each, such as {factor.levels[0]!r}. If it is a date or an identifier,"
-                    f" make a column of numbers of it or leave it out; if it is a category, write C({quote(key)})."
+                    f"column {key!r} holds text, and its {levels:,} different values in {spec.rows:,} rows are fitted"
+                    f" as categories with a coefficient each, such as {factor.levels[0]!r}. If it is a date or an"
+                    " identifier, make a column of numbers of it or leave it out; if it is a category, write"
+                    f" C({quote(key)})."
                 )
             )
 
@@ -108,7 +110,7 @@ def check_labels(rows: Rows, family: Family) -> None:
         )
     if len(response.levels) != 2:
         raise ColumnError(
-            f"the response {response.name!r} has {len(response.levels)} labels ({shown}), but a binomial response has two",
+            f"the response {response.name!r} has {len(response.levels)} labels ({shown}), and a binomial one has two",
             advice=f"Compare one with the rest: {response.name} == {response.levels[0]!r} ~ ...",
         )
 

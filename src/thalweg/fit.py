@@ -13,6 +13,7 @@ from thalweg.data.rows import Rows
 from thalweg.data.sources import open_source
 from thalweg.data.spec import Spec
 from thalweg.errors import OptionError
+from thalweg.foreign import check_options, check_order, covariance_kind
 from thalweg.inference.covariance import check_kind
 from thalweg.inference.distributions import check_level
 from thalweg.inference.reading import check_weights_kind
@@ -20,7 +21,6 @@ from thalweg.losses import family as family_named
 from thalweg.losses.base import Family
 from thalweg.objective import Objective
 from thalweg.observers import History
-from thalweg.foreign import check_options, check_order, covariance_kind
 from thalweg.result import Fit
 from thalweg.solvers.base import Solver, State
 from thalweg.solvers.choose import choose, start_vector
@@ -69,7 +69,8 @@ def fit(
         gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial, tweedie. Its parameter is given by
         keyword: ``power=1.5`` (Tweedie), ``alpha=0.7`` (negative binomial; estimated where it is not given).
     link : str, optional
-        identity, log, logit, probit, cloglog, inverse, inverse_squared, sqrt, power; the family's usual one by default.
+        identity, log, logit, probit, cloglog, loglog, cauchit, inverse, inverse_squared, sqrt, power; by default the
+        family's usual one.
     weights : str or array, optional
         A column, an expression, or an array with one entry per row, >= 0.
     weights_kind : {"precision", "frequency", "sampling"}

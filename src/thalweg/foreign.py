@@ -124,14 +124,9 @@ def check_order(formula: Any, data: Any) -> None:
     if isinstance(data, str) and "~" in data:
         raise OptionError("the formula and the data are swapped", advice=f"Write fit({data!r}, data): formula first.")
     raise OptionError(
-        f"the formula is {_kind(formula)}, not text",
+        f"the formula is a {type(formula).__name__}, not text",
         advice='Write fit("y ~ x", data), where data are a file, a frame, or arrays by name: {"y": y, "x": x}.',
     )
-
-
-def _kind(value: Any) -> str:
-    name = type(value).__name__
-    return f"a{'n' * (name[0].lower() in 'aeiou')} {name}"
 
 
 def covariance_kind(kind: str | None) -> str | None:

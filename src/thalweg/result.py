@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.errors import NotAvailableError
+from thalweg.record import Record, Separation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,159 +18,29 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from thalweg.data.rows import Rows
-    from thalweg.data.spec import Spec
     from thalweg.inference.hypotheses import WaldTest
     from thalweg.inference.prediction import Prediction
-    from thalweg.inference.statistics import Statistics
-    from thalweg.losses.base import Family
-    from thalweg.observers import History
-    from thalweg.solvers.base import Solution
 
-
-@final
-@dataclass(frozen=True)
-class Separation:
-    """That some coefficients have no finite maximum-likelihood estimate, and along which direction they run away.
-
-    Attributes
-    ----------
-    complete : bool
-        Whether every row is on its own side (complete), or some lie on the boundary (quasi-complete).
-    direction : mapping of str to float
-        The direction of recession by column name, largest standardized entry 1: the columns without a finite estimate.
-        An entry of 0 takes no part in the direction, but what the data say of it vanishes on the way.
-    sentence : str
-        The same in words.
-    """
-
-    complete: bool
-    direction: Mapping[str, float]
-    sentence: str
+__all__ = ["Fit", "Separation"]
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
-    """A fitted model: coefficients with their covariance, and what they came from.
+class Fit(Record):
+    """A fitted model.
 
-    Made by `thalweg.fit` or `thalweg.load`; its methods answer questions and never fit again.
+    Made by `thalweg.fit` or `thalweg.load`; its methods answer questions and never fit again. `thalweg.record.Record`
+    lists what it holds: coefficients, n, r_squared, aic, bic, log_likelihood, statistics, covariance, names, spec, ...
 
-    Attributes
-    ----------
-    spec : Spec
-        The design: formula, columns, levels, transforms.
-    family : Family
-        The distribution and link.
-    theta : Tensor, (p,), float64
-        The coefficients in the order of `names`; 0 where a column is aliased.
-    aliased : mapping of str to str
-        Columns that are combinations of earlier ones, and of which.
-    separation : Separation or None
-        Set where coefficients have no finite estimate.
-    covariance : Tensor, (p, p), or None
-        Of the coefficients, of the kind `covariance_kind`; None (with `covariance_reason`) where theory gives none.
-    unscaled : Tensor, (p, p), or None
-        Inverse of sum_i w_i E[loss''_i] x_i x_i'.
-    df : float or None
-        Degrees of freedom of t; None: the normal distribution is used.
-    statistics : Statistics
-        Goodness of fit.
-    solution, history, rows
-        How the solver ended, its steps, and the rows; None for a model that was loaded.
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> fit = tw.fit("progression ~ bmi + bp", "diabetes")
+    >>> fit
+    <Fit 'progression ~ bmi + bp', gaussian, 442 rows: call summary()>
+    >>> round(fit.r_squared, 4), round(fit.p_values["bp"], 12)
+    (0.396, 1.726e-09)
     """
-
-    spec: Spec
-    family: Family
-    theta: Float[Tensor, "p"]
-    aliased: Mapping[str, str]
-    separation: Separation | None
-    level: float
-    covariance_kind: str
-    covariance: Float[Tensor, "p p"] | None
-    covariance_reason: str | None
-    unscaled: Float[Tensor, "p p"] | None
-    df: float | None
-    statistics: Statistics
-    options: Mapping[str, Any]
-    created: str
-    versions: Mapping[str, str]
-    solution: Solution | None = None
-    history: History | None = None
-    rows: Rows | None = None
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the coefficients."""
-        return self.spec.names
-
-    @property
-    def formula(self) -> str:
-        """The formula as written."""
-        return self.spec.formula
-
-    @property
-    def coefficients(self) -> dict[str, float]:
-        """Estimates by name; NaN where there is none (an aliased column, or one that separation sends to infinity)."""
-        gone = set(self.aliased) | set(self.separation.direction if self.separation else ())
-        values = self.theta.tolist()
-        return {name: float("nan") if name in gone else v for name, v in zip(self.names, values, strict=True)}
-
-    @property
-    def p_values(self) -> dict[str, float]:
-        """P-values by name, two-sided, of the hypothesis that the coefficient is 0; NaN where theory gives none."""
-        return {row.name: row.p_value for row in self._table()}
-
-    @property
-    def std_errors(self) -> dict[str, float]:
-        """Standard errors by name; NaN where theory gives none."""
-        return {row.name: row.std_error for row in self._table()}
-
-    @property
-    def n(self) -> float:
-        """Rows of positive weight; the sum of the weights where they are frequencies."""
-        return self.statistics.n
-
-    @property
-    def r_squared(self) -> float:
-        """R² of least squares; NaN for other families, which have `statistics.r2_deviance`."""
-        return self.statistics.r2
-
-    @property
-    def log_likelihood(self) -> float:
-        """Log-likelihood with its constants; NaN for sampling weights."""
-        return self.statistics.log_likelihood
-
-    @property
-    def aic(self) -> float:
-        """-2 log L + 2 k, where k does not count an estimated dispersion (R's `AIC` of `lm` does: it is larger by 2)."""
-        return self.statistics.aic
-
-    @property
-    def bic(self) -> float:
-        """-2 log L + k log n, with the same k."""
-        return self.statistics.bic
-
-    def _table(self, level: float | None = None) -> Any:
-        from thalweg.inference.coefficients import coefficient_table
-
-        return coefficient_table(self, self.level if level is None else level)
-
-    def data(self) -> Rows:
-        """The rows of the fit.
-
-        Raises
-        ------
-        NotAvailableError
-            The model was loaded from a file, which holds no data.
-        """
-        if self.rows is None:
-            raise NotAvailableError(
-                "this model was loaded from a file, and model files hold no data",
-                advice="Fit again, or pass the data to predict() or augment().",
-            )
-        return self.rows
 
     def summary(self, *, level: float | None = None, digits: int = 4) -> str:
         """The fit as a text table of 88 columns; `print` it.
@@ -243,7 +114,7 @@ class Fit:
         Parameters
         ----------
         data : anything that `fit` reads, optional
-            The rows of the fit by default.
+            The rows of the fit by default (a model loaded from a file holds none).
 
         Returns
         -------
@@ -251,17 +122,12 @@ class Fit:
             The columns of the data, then fitted, residual, std_residual, leverage, cooks_distance, lower and upper (the
             interval of the mean). Data without the response get fitted, lower and upper only.
 
-        Raises
-        ------
-        NotAvailableError
-            The model was loaded from a file and no data are given.
-
         Examples
         --------
         >>> import thalweg as tw
         >>> rows = tw.fit("progression ~ bmi + bp", "diabetes").augment()
         >>> rows.loc[rows["cooks_distance"].idxmax(), ["progression", "fitted"]].round(1).to_list()
-        [253.0, 165.7]
+        [346.0, 260.4]
         """
         from thalweg.show.frames import augment
 
@@ -279,12 +145,7 @@ class Fit:
         kind : {"mean", "link"}
             What "python" and "sql" compute: the mean, or the linear predictor.
         table : str
-            The table that the SELECT reads.
-
-        Raises
-        ------
-        OptionError, NotAvailableError
-            Another dialect or kind; a separated fit; a mean that SQL cannot write (probit).
+            The table that the SELECT reads. (SQL has no probit: its mean raises NotAvailableError.)
 
         Examples
         --------
@@ -310,7 +171,7 @@ class Fit:
         ----------
         kind : {"fit", "residuals", "qq", "scale", "leverage", "diagnostics", "coefficients"}
             "fit" is the data with the fitted curve and its band, or a panel per predictor; "diagnostics" is the four
-            before it together.
+            before it together. All but "fit" and "coefficients" need the rows, which a loaded model does not hold.
         path : path, optional
             A file to write too: .png, .svg, .pdf, .jpg or .webp.
         x : str or list of str, optional
@@ -321,18 +182,14 @@ class Fit:
         Returns
         -------
         matplotlib.figure.Figure
-            Notebooks show it; it belongs to no window.
-
-        Raises
-        ------
-        OptionError, NotAvailableError
-            No such kind or option; a picture that needs rows which a loaded model does not hold.
+            It belongs to no window; `figure.savefig(path)` writes it again.
 
         Examples
         --------
         >>> import thalweg as tw
         >>> figure = tw.fit("progression ~ bmi + bp", "diabetes").plot("fit", x="bmi")
-        >>> figure.savefig("bmi.png")  # doctest: +SKIP
+        >>> figure.axes[0].get_xlabel()
+        'bmi'
         """
         from thalweg.show.plots import plot
 
@@ -347,6 +204,9 @@ class Fit:
         level: float | None = None,
         kind: str = "mean",
         unseen: str = "error",
+        missing: str = "error",
+        offset: Any = None,
+        exposure: Any = None,
         **reading: Any,
     ) -> Any:
         """Predictions for new rows, with an interval if wanted.
@@ -354,7 +214,8 @@ class Fit:
         Parameters
         ----------
         data : anything that `fit` reads, optional
-            Rows by the names of the predictors' columns; the response may be absent. The rows of the fit by default.
+            Rows by the names of the predictors' columns; the response may be absent. By default the rows of the fit
+            (without those that were left out for missing values), in the order of `residuals`.
         interval : {"mean", "prediction"} or float, optional
             "mean": confidence interval of the mean. "prediction": interval of a new value, for gaussian fits with the
             identity link. A level such as 0.95 alone: of a new value where there is such an interval, else of the mean.
@@ -362,8 +223,13 @@ class Fit:
             Of the interval where that is a word; the fit's own by default.
         kind : {"mean", "link"}
             mu, or the linear predictor eta.
-        unseen : {"error", "missing", "reference"}
+        unseen : {"error", "null", "reference"}
             What a category that the fit never saw does: raise, give NaN, or count as the reference level.
+        missing : {"error", "null"}
+            What a row that lacks a predictor does: raise, or give NaN.
+        offset, exposure : str or array, optional
+            Those of the new rows: a column, an expression, or one entry per row. By default the column that the fit
+            names; a fit that was given an array needs one here.
         **reading
             How to read a text file: delimiter, decimal, encoding, header, format, text.
 
@@ -372,15 +238,9 @@ class Fit:
         array or frame
             An array of means; with `interval` a frame of prediction, lower, upper and standard_error.
 
-        Raises
-        ------
-        OptionError, ColumnError, MissingValueError, UnseenLevelError, NotAvailableError
-            What was found, where, and what to do.
-
         Warns
         -----
-        ExtrapolationWarning
-            Rows outside the range of the training data, counted by column.
+        ExtrapolationWarning : rows outside the range of the training data, counted by column.
 
         Examples
         --------
@@ -395,7 +255,8 @@ class Fit:
         """
         from thalweg.show.frames import predictions
 
-        return predictions(self, data, interval, level=level, kind=kind, unseen=unseen, **reading)
+        options = {"level": level, "kind": kind, "unseen": unseen, "missing": missing}
+        return predictions(self, data, interval, **options, offset=offset, exposure=exposure, **reading)
 
     def predict_columns(self, data: Any = None, interval: str | float | None = None, **options: Any) -> Prediction:
         """The same as plain columns with what is known of them (kind of interval, rows outside the training range)."""
@@ -412,11 +273,6 @@ class Fit:
             "response" (y - mu), "pearson", "deviance", "working", "standardized" (R's rstandard),
             "standardized_pearson", "studentized" (R's rstudent); also "leverage", "cooks", "fitted" and
             "linear_predictor". `thalweg.inference.residuals` has the formulas.
-
-        Raises
-        ------
-        OptionError, NotAvailableError
-            No such kind; a loaded model.
 
         Examples
         --------
@@ -441,11 +297,6 @@ class Fit:
         WaldTest
             statistic (F, or chi-squared where tests are normal ones), df, df_denominator, p_value, text.
 
-        Raises
-        ------
-        FormulaError, NotAvailableError
-            A name that is no coefficient; a coefficient without an estimate.
-
         Examples
         --------
         >>> import thalweg as tw
@@ -464,9 +315,9 @@ class Fit:
         >>> import thalweg as tw
         >>> for test in tw.fit("progression ~ bmi + C(sex)", "diabetes").term_tests():
         ...     print(test)
-        Intercept: F(1, 439) = 40.25, p = 5.538e-10
-        bmi: F(1, 439) = 228.7, p = 1.4e-42
-        C(sex): F(1, 439) = 0.03, p = 0.9
+        Intercept: F(1, 439) = 42.2323, p = 2.204e-10
+        bmi: F(1, 439) = 228.965, p = 6.289e-42
+        C(sex): F(1, 439) = 0.0503504, p = 0.8226
         """
         from thalweg.inference.hypotheses import term_tests
 
@@ -501,8 +352,6 @@ class Fit:
 
         Raises
         ------
-        OptionError
-            No such kind.
         NotAvailableError
             There is none, with the reason; or the model was loaded and holds no rows.
 
@@ -525,15 +374,13 @@ class Fit:
     def save(self, path: str | Path) -> None:
         """Write one model file (safetensors), whole or not at all, without the data; `thalweg.load` reads it.
 
-        Raises
-        ------
-        OutputError
-            The file cannot be written.
-
         Examples
         --------
-        >>> import thalweg as tw
-        >>> tw.fit("progression ~ bmi + bp", "diabetes").save("model.safetensors")  # doctest: +SKIP
+        >>> import tempfile, thalweg as tw
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tw.fit("progression ~ bmi", "diabetes").save(f"{folder}/model.safetensors")
+        ...     tw.load(f"{folder}/model.safetensors")
+        <Fit 'progression ~ bmi', gaussian, 442 rows: call summary()>
         """
         from thalweg.store import save
 

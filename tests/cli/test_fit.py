@@ -116,6 +116,26 @@ def test_the_reader_is_told(call, tmp_path):
     assert found["statistics"]["n"] == 4
 
 
+def test_columns_told_to_be_text(call, tmp_path):
+    path = tmp_path / "zips.csv"
+    path.write_text("zip,y,x\n1,1,1\n2,2,3\n1,3,2\n2,5,5\n")
+    names = [row["name"] for row in call("fit", path, "y ~ zip + x", "--text", "zip", "--json").json["coefficients"]]
+    assert names == ["Intercept", "zip[T.2]", "x"]
+    assert "nowhere" in call("fit", path, "y ~ zip", "--text", "zip,nowhere").err
+
+
+def test_starting_values(call, diabetes):
+    gamma = ["--family", "gamma", "--link", "log"]
+    found = call("fit", diabetes, "progression ~ bmi", *gamma, "--start", "Intercept=4, bmi=0.05", "--json")
+    plain = call("fit", diabetes, "progression ~ bmi", *gamma, "--json")
+    estimates = [[row["estimate"] for row in ended.json["coefficients"]] for ended in (found, plain)]
+    assert estimates[0] == pytest.approx(estimates[1], rel=1e-9)
+    for start, word in [("Intercept=4,bmi", "name=value"), ("Intercept=4", "bmi")]:
+        refused = call("fit", diabetes, "progression ~ bmi", *gamma, "--start", start)
+        assert refused.code == 2
+        assert word in refused.err
+
+
 def test_standard_input(call, diabetes, monkeypatch):
     with diabetes.open() as file:
         monkeypatch.setattr(sys, "stdin", file)
@@ -185,6 +205,34 @@ def test_mistakes_are_named_in_two_lines_and_nothing_is_written(
     assert 1 <= ended.err.count("\n") <= 2, ended.err
     assert all(word in ended.err for word in words), ended.err
     assert ended.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_where_something_cannot_be_made(call, tmp_path, monkeypatch):
+    """Every output is ready before the first is written: the probit mean has no SQL."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "doses.csv"
+    path.write_text("dead,dose\n0,1\n0,2\n1,2\n0,3\n1,3\n1,4\n")
+    command = ["fit", path, "dead ~ dose", "--family", "binomial", "--link", "probit", "--equation", "sql"]
+    ended = call(*command, "--out", "z.safetensors", "--plot", "z.png")
+    assert ended.code == 2
+    assert "cannot be written in standard SQL" in ended.err
+    assert "dose" in ended.out  # the table is there all the same
+    assert [file.name for file in tmp_path.iterdir()] == ["doses.csv"]
+    assert "--kind link" in ended.err
+    mended = call(*command, "--kind", "link", "--out", "z.safetensors", "--quiet")
+    assert mended.code == 0
+    fit = tw.load("z.safetensors")
+    assert mended.out == fit.equation("sql", kind="link") + "\n"
+    assert call("show", "z.safetensors", "--equation", "sql", "--kind", "link", "--quiet").out == mended.out
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_no_model(call, diabetes, tmp_path):
+    out, picture = tmp_path / "m.safetensors", tmp_path / "p.png"
+    ended = call("fit", diabetes, "progression ~ 1", "--out", out, "--plot", picture)
+    assert ended.code == 2
+    assert "without predictors" in ended.err
+    assert "fit.summary()" not in ended.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -111,7 +111,7 @@ def test_an_unseen_category(call, model, tmp_path):
     assert (refused.code, refused.out) == (2, "")  # nothing of the first row either
     assert "sex" in refused.err
     assert "3" in refused.err
-    blank = call("predict", model, path, "--unseen", "missing")
+    blank = call("predict", model, path, "--unseen", "null")
     assert _read(blank.out)["prediction"][1] == ""
     reference = call("predict", model, path, "--unseen", "reference")
     assert float(_read(reference.out)["prediction"][1])
@@ -123,24 +123,80 @@ def test_a_missing_value(call, model, tmp_path):
     refused = call("predict", model, path)
     assert (refused.code, refused.out) == (2, "")
     assert "bp" in refused.err or "bmi" in refused.err
-    dropped = call("predict", model, path, "--missing", "drop", "--keep", "id")
-    assert dropped.code == 0
-    assert dropped.err == "note: left out for missing values: 2 rows\n"
-    columns = _read(dropped.out)
-    assert columns["id"] == ["a", "d"]
+    assert "--missing null" in refused.err
+    blank = call("predict", model, path, "--missing", "null", "--keep", "id", "--interval", "0.9")
+    assert (blank.code, blank.err) == (0, "")
+    columns = _read(blank.out)
+    assert columns["id"] == ["a", "b", "c", "d"]  # a row of output for each row
+    assert columns["prediction"][1:3] == columns["upper"][1:3] == ["", ""]
     whole = {"bmi": [25.0, 27.0], "bp": [90.0, 95.0], "sex": [1, 2], "s5": [4.5, 4.6]}
     np.testing.assert_allclose(
-        _numbers(columns["prediction"]), tw.load(model).predict_columns(whole).columns["prediction"]
+        _numbers(columns["prediction"])[[0, 3]], tw.load(model).predict_columns(whole).columns["prediction"]
     )
 
 
-def test_nothing_left_is_a_header(call, model, tmp_path):
+def test_a_missing_value_is_placed(call, model, tmp_path):
     path = tmp_path / "new.csv"
-    path.write_text("bmi,bp,sex,s5\n,90,1,4.5\n")
-    ended = call("predict", model, path, "--missing", "drop", "--interval", "0.95", "--keep", "bp")
-    assert ended.out == "bp,prediction,lower,upper,standard_error\n"
-    assert call("predict", model, path, "--missing", "drop", "--out", tmp_path / "p.parquet").code == 0
-    assert pyarrow.parquet.read_table(tmp_path / "p.parquet").shape == (0, 1)
+    path.write_text("bmi,bp,sex,s5\n25,90,1,4.5\n26,90,1,4.5\n27,,1,4.5\n")
+    assert call("predict", model, path).err.splitlines()[0] == (
+        "thalweg: column 'bp' has a missing value (new.csv, line 4)."
+    )
+
+
+TEXTS = "zip,x,t,y\n01,1,1,2\n02,2,1,3\n01,3,2,6\n02,4,2,9\nA1,5,1,7\nA1,6,2,8\n"
+
+
+def test_columns_told_to_be_text(call, tmp_path):
+    """A part of the data may hold nothing but digits where the whole did not."""
+    train, new, model = tmp_path / "train.csv", tmp_path / "new.csv", tmp_path / "m.safetensors"
+    train.write_text(TEXTS)
+    assert call("fit", train, "y ~ zip", "--text", "zip", "--out", model).code == 0
+    new.write_text("zip\n01\n02\n")
+    refused = call("predict", model, new)
+    assert refused.code == 2
+    assert "--text zip" in refused.err
+    told = call("predict", model, new, "--text", "zip")
+    np.testing.assert_allclose(_numbers(_read(told.out)["prediction"]), [4, 6])
+
+
+def test_exposure_and_offset_are_columns(call, tmp_path):
+    train, model = tmp_path / "train.csv", tmp_path / "m.safetensors"
+    train.write_text(TEXTS)
+    times = np.array([1.0, 1.0, 2.0, 2.0, 1.0, 2.0])
+    tw.fit("y ~ x", train, family="poisson", exposure=times, offset=np.zeros(6)).save(model)
+    for told, option in [([], "--offset"), (["--offset", "zero"], "--exposure")]:
+        refused = call("predict", model, train, *told)
+        assert refused.code == 2
+        assert f"given as an array; pass {option} and a column's name" in refused.err
+    train.write_text("x,t,zero\n1,2,0\n2,4,0\n")
+    ended = call("predict", model, train, "--exposure", "t", "--offset", "zero")
+    expected = tw.load(model).predict({"x": [1.0, 2.0]}, exposure=[2.0, 4.0], offset=[0.0, 0.0])
+    np.testing.assert_array_equal(_numbers(_read(ended.out)["prediction"]), expected)
+
+
+def test_a_prediction_interval_of_a_weighted_fit_has_a_note(call, tmp_path):
+    train, model = tmp_path / "train.csv", tmp_path / "m.safetensors"
+    train.write_text(TEXTS)
+    assert call("fit", train, "y ~ x", "--weights", "t", "--out", model).code == 0
+    for output in ([], ["--json"], ["--out", tmp_path / "p.csv"]):
+        ended = call("predict", model, train, "--interval", "0.9", "--quiet", *output)
+        assert ended.err == "note: the fit has precision weights; the interval is for a new observation of weight 1\n"
+    assert call("predict", model, train, "--interval", "0.9", "--json").json["notes"]
+    assert call("predict", model, train, "--interval", "0.9", "--interval-kind", "mean").err == ""
+
+
+@pytest.mark.parametrize("cells", [["25", "much"], ["25", "33", "34", "much"]])
+def test_text_in_place_of_numbers_is_placed(call, model, tmp_path, cells):
+    """Whether the column as a whole reads as text or as numbers with a word between them."""
+    path = tmp_path / "new.csv"
+    words = ["so", "very", "much"] if len(cells) == 2 else []
+    path.write_text("bmi,bp,sex,s5\n" + "".join(f"{cell},90,1,4.5\n" for cell in [*cells, *words]))
+    ended = call("predict", model, path)
+    assert (ended.code, ended.out) == (2, "")
+    assert "'bmi'" in ended.err
+    assert f"(new.csv, line {1 + len(cells)})" in ended.err
+    assert "much" in ended.err
+    assert "C(bmi)" not in ended.err
 
 
 def test_a_file_without_rows_is_refused(call, model, tmp_path):
@@ -163,7 +219,8 @@ def test_a_file_without_rows_is_refused(call, model, tmp_path):
         (["MODEL", "DATA", "--kind", "median"], ["median"]),
         (["MODEL", "DATA", "--unseen", "guess"], ["guess"]),
         (["MODEL", "DATA", "--keep", "town"], ["town"]),
-        (["MODEL", "DATA", "--missing", "ignore"], ["drop"]),
+        (["MODEL", "DATA", "--missing", "drop"], ["null"]),
+        (["MODEL", "DATA", "--exposure", "age"], ["without --exposure"]),
         (["MODEL", "DATA", "--out", "p.xlsx"], [".xlsx", ".csv"]),
         (["MODEL", "DATA", "--json", "--out", "p.csv"], ["--json"]),
     ],

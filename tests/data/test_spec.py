@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import copy
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -354,16 +354,32 @@ def test_a_missing_column_is_named(model: Spec) -> None:
         model.block(Batch({"x": torch.ones(1), "gg": torch.ones(1), "k": torch.ones(1)}, 1), response=False)
 
 
-def test_unseen_levels_may_be_missing_or_the_reference(model: Spec) -> None:
-    rows = {"x": [1.0, 2.0, 3.0, NAN, -1.0], "g": ["b", "zz", "a", "a", "a"], "k": [1.0, 1.0, 9.0, 1.0, 1.0]}
-    eta = model.block(new(model, rows), response=False, unseen="missing").matrix.dense().sum(dim=1)
-    assert torch.isfinite(eta).tolist() == [True, False, False, False, False]
-    rows = {name: values[:3] for name, values in rows.items()}
+def test_unseen_levels_may_be_null_or_the_reference(model: Spec) -> None:
+    rows = {"x": [1.0, 2.0, 3.0], "g": ["b", "zz", "a"], "k": [1.0, 1.0, 9.0]}
+    eta = model.block(new(model, rows), response=False, unseen="null").matrix.dense().sum(dim=1)
+    assert torch.isfinite(eta).tolist() == [True, False, False]
     dense = model.block(new(model, rows), response=False, unseen="reference").matrix.dense()
     assert dense[1].tolist() == [1, pytest.approx(np.log(2)), 0, 0, 2, 0]
     assert dense[2].tolist() == [1, pytest.approx(np.log(3)), 0, 0, 3, 0]
-    with pytest.raises(OptionError, match="'error', 'missing' or 'reference'"):
+    with pytest.raises(OptionError, match="'error', 'null' or 'reference'"):
         model.block(new(model, rows), response=False, unseen="guess")
+
+
+def test_rows_that_lack_a_predictor_may_be_null(model: Spec) -> None:
+    rows = {"x": [1.0, NAN, 3.0, 2.0], "g": ["b", "a", None, "a"], "k": [1.0, 1.0, 1.0, NAN]}
+    eta = model.block(new(model, rows), response=False, missing="null").matrix.dense().sum(dim=1)
+    assert torch.isfinite(eta).tolist() == [True, False, False, False]
+    seen = {**rows, "g": ["b", "zz", None, "a"]}
+    with pytest.raises(UnseenLevelError, match=r"'zz'.*row 2"):
+        model.block(new(model, seen), response=False, missing="null")
+    with pytest.raises(MissingValueError, match="column 'x' has a missing value"):
+        model.block(new(model, seen), response=False, unseen="null")
+    eta = model.block(new(model, seen), response=False, unseen="reference", missing="null").matrix.dense().sum(dim=1)
+    assert torch.isfinite(eta).tolist() == [True, False, False, False]
+    with pytest.raises(DataError, match=r"log\(x\) is nan where x = -1 \(row 1\)"):  # no value is missing there
+        model.block(new(model, {**rows, "x": [-1.0, NAN, 3.0, 2.0]}), response=False, missing="null")
+    with pytest.raises(OptionError, match="'error' or 'null'"):
+        model.block(new(model, rows), response=False, missing="drop")
 
 
 def test_rows_outside_the_training_range_are_counted(model: Spec) -> None:

@@ -127,7 +127,7 @@ def test_a_missing_value_gives_missing_columns() -> None:
     for terms in ("poly(x, 2)", "bs(x, df=4)", "cr(x, df=4)", "cc(x, df=4)", "scale(x)", "log(x + 1)"):
         spec = Spec.learn(f"y ~ {terms}", source)
         (batch,) = open_source({"x": [1.0, np.nan]}).batches(["x"])
-        matrix = spec.block(batch, response=False, unseen="missing").matrix
+        matrix = spec.block(batch, response=False, missing="null").matrix
         eta = matrix.times(torch.ones(len(spec.names), dtype=torch.float64))
         assert torch.isfinite(eta).tolist() == [True, False]
 

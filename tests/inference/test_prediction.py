@@ -15,6 +15,7 @@ import statsmodels.api as sm
 import torch
 
 from thalweg.data.block import Block
+from thalweg.data.column_roles import Roles
 from thalweg.data.matrix import Dense
 from thalweg.data.source import Batch, Source
 from thalweg.errors import CollinearityWarning, ExtrapolationWarning, NotAvailableError, OptionError
@@ -55,8 +56,9 @@ class Design:
     predictor_columns: tuple[str, ...]
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     offset: str | None = None
+    roles: Roles = field(default_factory=Roles)
 
-    def block(self, batch: Batch, response: bool = True, unseen: str = "error") -> Block:
+    def block(self, batch: Batch, response: bool = True, unseen: str = "error", missing: str = "error") -> Block:
         assert not response
         x = torch.stack([batch.columns[name] for name in self.predictor_columns if name != self.offset], 1)
         return Block(Dense(x), offset=batch.columns[self.offset] if self.offset else None)
@@ -97,6 +99,7 @@ def with_spec(fitted: Any, **options: Any) -> Any:
         statistics=fitted.statistics,
         aliased=fitted.aliased,
         separation=None,
+        options={},
     )
 
 
@@ -204,6 +207,8 @@ def test_aliased_columns_add_no_variance_and_a_warning(diabetes: Any, tools: Any
         ({"interval": 0.9, "level": 0.8}, "two levels"),
         ({"level": 0.8}, "a level without an interval"),
         ({"kind": "odds"}, "kind is 'odds'"),
+        ({"unseen": "missing"}, "unseen is 'missing'. It is 'error', 'null' or 'reference'"),
+        ({"missing": "drop"}, "missing is 'drop'. It is 'error' or 'null'"),
         ({"interval": "prediction"}, "Only least squares has one"),
     ],
 )

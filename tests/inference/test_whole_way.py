@@ -206,7 +206,7 @@ def test_prediction(diabetes: pd.DataFrame) -> None:
 def test_unseen_levels_at_prediction(cancer: pd.DataFrame) -> None:
     fit = tw.fit("mean_radius ~ diagnosis", cancer)
     new = pd.DataFrame({"diagnosis": ["benign", "unclear"]})
-    found = fit.predict_columns(new, interval="mean", unseen="missing").columns
+    found = fit.predict_columns(new, interval="mean", unseen="null").columns
     assert np.isnan(found["upper"]).tolist() == [False, True]
 
 

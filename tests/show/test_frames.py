@@ -13,6 +13,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 import thalweg as tw
+from thalweg.show.whole import figures
 
 Maker = Callable[[dict[str, Any]], Any]
 LIBRARIES: dict[str, tuple[Maker, type]] = {
@@ -107,3 +108,17 @@ def test_predictions_without_an_interval_are_an_array(line: tw.Fit) -> None:
         "upper",
         "standard_error",
     ]
+
+
+def test_predictions_keep_the_index_of_a_pandas_frame(line: tw.Fit) -> None:
+    new = pd.DataFrame({"bmi": [20.0, 30.0, 25.0]}, index=["c", "a", "a"])
+    answer = line.predict(new, interval=0.9)
+    pd.testing.assert_index_equal(answer.index, new.index)
+    np.testing.assert_array_equal(answer["prediction"], line.predict(new))
+
+
+def test_whole_counts_are_integers(line: tw.Fit) -> None:
+    assert isinstance(figures(line)["n"], int)
+    assert isinstance(figures(line)["n_dropped"], int)
+    assert line.glance()["nobs"].dtype == np.int64
+    assert figures(line)["f_statistic"] == line.statistics.f_statistic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -309,3 +310,134 @@ def test_labels_never_cover_each_other() -> None:
         box = _box(200.0, 150.0, 30.0, place)
         assert not any(_overlap(box, other) for other in taken)
         taken.append(box)
+
+
+def _interacting(rows: int = 240, levels: int = 4) -> dict[str, Any]:
+    """A number whose slope differs between the levels of a category, with another number and an exposure."""
+    rng = np.random.default_rng(9)
+    x, z, t = rng.uniform(0, 4, rows), rng.normal(size=rows), rng.uniform(1, 3, rows)
+    g = rng.integers(0, levels, rows)
+    eta = 0.3 * x * (g % 3) - 0.2 * z
+    y = eta + rng.normal(size=rows)
+    return {
+        "x": x, "z": z, "t": t, "g": [f"level {i}" for i in g], "y": y,
+        "n": rng.poisson(t * np.exp(eta)), "b": (y > 1).astype(float),
+    }  # fmt: skip
+
+
+def test_jitter_across_and_up_is_independent() -> None:
+    data = _interacting(400, 2)
+    points = _axes(plot(tw.fit("b ~ g", data, family="binomial"))).collections[0].get_offsets()
+    across, up = points[:, 0] - np.round(points[:, 0]), np.minimum(points[:, 1], 1 - points[:, 1])
+    assert abs(np.corrcoef(np.abs(across), up)[0, 1]) < 0.2
+    assert abs(np.corrcoef(across, up)[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "at"),
+    [
+        ("y ~ x*g + z", {}, {}),
+        ("n ~ x*g", {"family": "poisson", "exposure": "t"}, {"t": 1.0}),
+        ("n ~ g:poly(x, 2) + z", {"family": "poisson", "offset": "log(t)"}, {"t": None}),
+        ("b ~ x*g + z", {"family": "binomial"}, {}),
+    ],
+)
+def test_an_interaction_has_a_line_per_level(formula: str, options: dict[str, Any], at: dict[str, Any]) -> None:
+    data = _interacting()
+    fit = tw.fit(formula, data, **options)
+    figure = plot(fit)
+    panels = {axes.get_xlabel(): axes for axes in figure.axes}
+    lines = [line for line in panels["x"].lines if len(line.get_xdata()) == 200]
+    kind = "mean" if fit.family.name == "binomial" else "link"
+    held = {"z": data["z"].mean()} | {name: data["t"].mean() if value is None else value for name, value in at.items()}
+    for level, line in zip(fit.spec.levels["g"], lines, strict=True):
+        columns = {name: [value] * 200 for name, value in held.items()} | {"g": [level] * 200, "x": line.get_xdata()}
+        np.testing.assert_allclose(line.get_ydata(), fit.predict(columns, kind=kind), rtol=1e-11, atol=1e-13)
+    shown = [text.get_text() for text in panels["x"].get_legend().get_texts()]
+    assert shown == list(fit.spec.levels["g"])
+    said = " ".join(figure.get_supxlabel().split())
+    assert "Along x a line per level of g." in said
+    assert ("Exposure held at t 1.00." in said) == ("exposure" in options)
+    assert ("Offset held at t" in said) == ("offset" in options)
+    if "z" in panels:
+        assert panels["z"].get_legend() is None
+
+
+def test_partial_residuals_of_an_interaction_are_those_of_each_row_s_level() -> None:
+    data = _interacting()
+    fit = tw.fit("y ~ x*g + z", data)
+    panel = next(axes for axes in plot(fit).axes if axes.get_xlabel() == "x")
+    at = fit.predict({"x": data["x"], "g": data["g"], "z": np.full(240, data["z"].mean())})
+    wanted = np.stack([data["x"], at + fit.residuals()], axis=1)
+    got = np.concatenate([c.get_offsets() for c in panel.collections if len(c.get_offsets()) > 1])
+    np.testing.assert_allclose(got[np.argsort(got[:, 0])], wanted[np.argsort(wanted[:, 0])], rtol=1e-10, atol=1e-12)
+
+
+def test_an_exposure_given_as_an_array_has_no_made_up_name() -> None:
+    data = _interacting()
+    fit = tw.fit("n ~ x*g", data, family="poisson", exposure=data["t"])
+    assert "Exposure held at 1. " in plot(fit).get_supxlabel()
+
+
+def test_of_too_many_levels_those_with_the_most_rows_have_a_line() -> None:
+    data = _interacting(400, 12)
+    figure = plot(tw.fit("y ~ x*g + z", data))
+    panel = next(axes for axes in figure.axes if axes.get_xlabel() == "x")
+    shown = {text.get_text() for text in panel.get_legend().get_texts()}
+    rows = sorted((-data["g"].count(level), level) for level in shown)
+    assert len(shown) == 8
+    assert -rows[-1][0] >= max(data["g"].count(level) for level in set(data["g"]) - shown)
+    assert "the 8 of 12 with the most rows" in " ".join(figure.get_supxlabel().split())
+
+
+@pytest.mark.parametrize("levels", [3, 20, 36, 90])
+@pytest.mark.parametrize("formula", ["y ~ g", "y ~ g + x + z"])
+def test_names_of_levels_never_overlap(levels: int, formula: str) -> None:
+    data = _interacting(1200, levels)
+    data["g"] = [f"at the {level}" for level in data["g"]]
+    figure = plot(tw.fit(formula, data))
+    axes = next(axes for axes in figure.axes if axes.get_xlabel() == "g")
+    figure.draw_without_rendering()
+    labels = axes.get_xticklabels()
+    names = [label.get_text() for label in labels]
+    assert len(set(names)) == len(names) > levels / 8
+    if labels[0].get_rotation() == 35:
+        apart = np.diff([axes.transData.transform((place, 0))[0] for place in axes.get_xticks()]).min()
+        height = labels[0].get_fontsize() * figure.dpi / 72
+        assert apart * np.sin(np.radians(35)) > 1.1 * height
+    else:
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+
+
+def test_forest_intervals_keep_away_from_the_border(linear: tw.Fit) -> None:
+    rng = np.random.default_rng(0)
+    data: dict[str, Any] = {f"x{i}": rng.normal(size=90) * 10.0 ** (2 - 2 * i) for i in range(3)}
+    data["y"] = sum(data[f"x{i}"] * 10.0 ** (2 * i - 2) for i in range(3)) + 0.3 * rng.normal(size=90)
+    uneven = tw.fit("y ~ x0 + x1 + x2", data)
+    for fit, scale in ((linear, "linear"), (uneven, "symlog")):
+        figure = plot(fit, "coefficients")
+        axes = _axes(figure)
+        assert axes.get_xscale() == scale
+        ends = [value for row in coefficient_table(fit) if row.name != "Intercept" for value in (row.low, row.high, 0)]
+        place = axes.transAxes.inverted().transform(axes.transData.transform([(end, 0) for end in ends]))[:, 0]
+        assert 0.04 < place.min() < 0.07
+        assert 0.93 < place.max() < 0.96
+        low, high = axes.get_xlim()
+        assert len([tick for tick in axes.get_xticks() if low <= tick <= high]) >= 3
+        assert "The intercept is left out." in figure.get_supxlabel()
+        assert "intercept" not in plot(fit, "coefficients", intercept=True).get_supxlabel()
+    assert min(tick for tick in axes.get_xticks() if tick >= low) >= -1e-2  # no powers of ten where nothing is
+
+
+def test_the_leverage_picture_says_what_lies_outside_its_view(linear: tw.Fit) -> None:
+    for kind in ("leverage", "diagnostics"):
+        text = " ".join(plot(linear, kind).get_supxlabel().split())
+        assert "No Cook's distance above 0.5." in text
+        assert "Labels are row numbers of the data, from 1." in text
+    assert "Cook" not in plot(linear, "qq").get_supxlabel()
+    x = np.array([0.0, 1, 2, 3, 4, 20])
+    fit = tw.fit("y ~ x", {"x": x, "y": np.array([0.1, 0.9, 2.2, 2.8, 4.1, 10])})
+    figure = plot(fit, "leverage")
+    assert {"Cook's distance 0.5", "Cook's distance 1"} <= set(_axes(figure).get_legend_handles_labels()[1])
+    assert "No Cook's distance" not in figure.get_supxlabel()

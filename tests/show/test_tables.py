@@ -6,16 +6,20 @@ import io
 import math
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 
 import thalweg as tw
 from thalweg.inference.coefficients import coefficient_table
 from thalweg.show.content import content
 from thalweg.show.html import summary_html
-from thalweg.show.numbers import aligned, elide, fixed, p_text, significant, with_error
+from thalweg.show.numbers import aligned, elide, elide_column, fixed, p_text, significant, with_error
 from thalweg.show.tables import summary_rich, summary_text
+from thalweg.show.whole import statistics
 
 
 def _table(text: str) -> list[list[str]]:
@@ -203,3 +207,142 @@ def test_fixed_turns_to_an_exponent_outside_its_range() -> None:
 def test_aligned_cells_have_one_width() -> None:
     cells = aligned(["1", "-22.5", "<1e-16", "n/a", "3.0e-05", "inf"])
     assert len({len(cell) for cell in cells}) == 1
+
+
+def _columns(n: int = 120) -> dict[str, Any]:
+    rng = np.random.default_rng(11)
+    x, z = rng.normal(size=n), rng.normal(size=n)
+    y = 1 + x + rng.normal(size=n) * (1 + x**2)
+    counts = {"dead": rng.integers(0, 5, n).astype(float), "alive": np.full(n, 3.0), "m": np.full(n, 4.0)}
+    return {"y": y, "x": x, "z": z, "g": rng.integers(0, 9, n), "w": rng.integers(1, 4, n), **counts}
+
+
+@pytest.mark.parametrize("kind", ["HC1", "HC3", "cluster"])
+def test_f_beside_robust_errors_is_wald_s(kind: str) -> None:
+    data = _columns()
+    ours = tw.fit("y ~ x + z", data, **({"cluster": "g"} if kind == "cluster" else {"covariance": kind}))
+    options = {"cov_kwds": {"groups": data["g"]}} if kind == "cluster" else {}
+    design = np.stack([np.ones_like(data["x"]), data["x"], data["z"]], axis=1)
+    theirs = sm.OLS(data["y"], design).fit(cov_type=kind, use_t=True, **options)
+    shown = ours.glance()
+    assert shown["statistic"][0] == pytest.approx(theirs.fvalue, rel=1e-9)
+    assert shown["p_value"][0] == pytest.approx(theirs.f_pvalue, rel=1e-8)
+    assert re.search(rf"F \(robust\) +{significant(theirs.fvalue)}", summary_text(ours))
+
+
+def test_f_beside_the_model_s_errors_has_no_such_label(linear: tw.Fit) -> None:
+    assert "robust" not in summary_text(linear)
+    assert statistics(linear) is linear.statistics
+
+
+def test_a_robust_f_that_does_not_exist_has_its_reason() -> None:
+    data = {"y": [1.0, 2, 4, 3, 6, 5], "x": [1.0, 3, 2, 5, 4, 6], "z": [1.0, 0, 1, 1, 0, 3], "g": [1, 1, 1, 2, 2, 2]}
+    text = " ".join(summary_text(tw.fit("y ~ x + z", data, cluster="g")).split())
+    assert "F (robust) n/a" in text
+    assert "F (robust): the covariance of its 2 restrictions has a lower rank" in text
+    assert "t with 1 degree of freedom" in text
+
+
+def _head(fit: tw.Fit) -> dict[str, str]:
+    return dict(content(fit).header)
+
+
+def test_every_role_is_in_the_header_also_of_a_loaded_model(tmp_path: Path) -> None:
+    data = _columns()
+    named = tw.fit("y ~ x", data, weights="w", weights_kind="frequency", offset="2 * z", cluster="g")
+    exposed = tw.fit("dead ~ x", data, family="poisson", exposure=data["m"], cluster=data["g"], weights=data["w"])
+    tried = tw.fit("I(dead / m) ~ x", data, family="binomial", trials="m")
+    for i, fit in enumerate((named, exposed, tried)):
+        fit.save(tmp_path / f"{i}.safetensors")
+    loaded = [tw.load(tmp_path / f"{i}.safetensors") for i in range(3)]
+    for fit, kept in zip((named, exposed, tried), loaded, strict=True):
+        assert {**_head(fit), "data": ""} == {**_head(kept), "data": ""}
+    head = _head(named)
+    assert (head["weights"], head["offset"], head["cluster"]) == ("w (frequency)", "2 * z", "g")
+    head = _head(exposed)
+    assert head["exposure"] == head["cluster"] == "given as an array"
+    assert head["weights"] == "given as an array (precision)"
+    assert head["errors"].startswith("robust, clustered; ")
+    assert _head(tried)["trials"] == "m"
+    assert not {"weights", "offset", "exposure", "trials", "cluster"} & set(_head(tw.fit("y ~ x", data)))
+    assert "2 * z" in summary_html(named)
+    assert ">given as an array<" in summary_html(exposed)
+
+
+@pytest.mark.parametrize(
+    ("response", "options", "wanted"),
+    [
+        ("y01", {}, "the probability of y01 = 1"),
+        ("y01", {"weights": "w"}, "the probability of y01 = 1"),
+        ("I(y > 1)", {}, "the probability of y > 1"),
+        ("z > y", {}, "the probability of z > y"),
+        ("cbind(dead, alive)", {}, "the probability of dead (against alive)"),
+        ("share", {"trials": "m"}, "the probability of a success, of which share is the proportion"),
+        ("y01", {"weights": "w", "weights_kind": "sampling"}, "the mean of y01, a probability"),
+    ],
+)
+def test_a_binomial_model_says_what_is_modelled(response: str, options: dict[str, str], wanted: str) -> None:
+    data = _columns()
+    data |= {"y01": (data["y"] > 1).astype(float), "share": data["dead"] / data["m"]}
+    assert _head(tw.fit(f"{response} ~ x", data, family="binomial", **options))["modelled"] == wanted
+    assert "modelled" not in _head(tw.fit("y ~ x", data))
+
+
+LIMITS = ("deviance", "pearson_chi2", "log_lik", "aic", "bic")
+
+
+def test_complete_separation_leaves_no_statistic_that_depends_on_the_solver() -> None:
+    with pytest.warns(tw.errors.SeparationWarning):
+        fit = tw.fit("y ~ x", {"x": [1.0, 2, 3, 4, 5, 6], "y": [0, 0, 0, 1, 1, 1]}, family="binomial")
+    text = " ".join(summary_text(fit).split())
+    for label in ("deviance", "Pearson chi²", "log-likelihood", "AIC", "BIC", "deviance R²", "McFadden R²"):
+        assert f"{label} n/a" in text
+    assert "AIC, BIC, McFadden R²: the data are separated" in text
+    shown = fit.glance()
+    assert all(math.isnan(shown[name][0]) for name in LIMITS)
+    assert shown["null_deviance"][0] == pytest.approx(12 * math.log(2))
+
+
+def test_quasi_complete_separation_shows_the_limits() -> None:
+    """In the limit the rows that are told apart fit exactly: the others have the deviance of a fit of their own."""
+    data = {"g": ["a"] * 4 + ["b"] * 4, "y": [0.0, 0, 0, 0, 0, 1, 1, 1]}
+    with pytest.warns(tw.errors.SeparationWarning):
+        shown = tw.fit("y ~ g", data, family="binomial").glance()
+    rest = tw.fit("y ~ 1", {"y": data["y"][4:]}, family="binomial").glance()
+    for name in ("deviance", "log_lik", "pearson_chi2"):
+        assert shown[name][0] == pytest.approx(rest[name][0], rel=1e-9)
+
+
+def test_proportions_without_trials_are_pointed_out(tmp_path: Path) -> None:
+    data = _columns() | {"p": np.linspace(0.1, 0.9, 120), "y01": np.arange(120.0) % 2}
+    note = "The response holds proportions without trials: standard errors treat each as one trial."
+    bare = tw.fit("p ~ x", data, family="binomial")
+    bare.save(tmp_path / "m.safetensors")
+    assert note in content(bare).notes
+    assert note in content(tw.load(tmp_path / "m.safetensors")).notes
+    one = {"p": np.r_[0.5, data["y01"][1:]], "x": data["x"]}
+    assert note in content(tw.fit("p ~ x", one, family="binomial")).notes
+    for formula, options in (("y01 ~ x", {}), ("p ~ x", {"trials": "m"}), ("cbind(dead, alive) ~ x", {})):
+        assert note not in content(tw.fit(formula, data, family="binomial", **options)).notes
+    assert note not in content(tw.fit("p ~ x", data)).notes
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "wanted"),
+    [
+        ("C(region, Treatment('North'))[T.East]", 30, "C(region, …)[T.East]"),
+        ("C(region, Treatment('a, (b'))[T.x, y]:log(z)", 40, "C(region, …)[T.x, y]:log(z)"),
+        ("C(a, Sum)[S.1]:poly(bmi, 3, raw=True)[2]", 38, "C(a, …)[S.1]:poly(bmi, …)[2]"),
+        ("log(a + (b))", 5, "lo…))"),
+        ("it's(", 4, "it…("),
+        ("short", 5, "short"),
+    ],
+)
+def test_long_names_keep_the_variable_and_the_level(name: str, width: int, wanted: str) -> None:
+    assert elide_column(name, width) == wanted
+
+
+def test_one_row_is_one_row() -> None:
+    text = " ".join(summary_text(tw.fit("y ~ 1", {"y": [2.0]})).split())
+    assert "no residual degrees of freedom: 1 row, 1 coefficient." in text
+    assert "1 degree of freedom" in summary_text(tw.fit("y ~ x", {"x": [1.0, 2, 4], "y": [1.0, 2, 2]}))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
+from thalweg.cli import options as o
 from thalweg.cli.datasets import datasets
 from thalweg.cli.fit import fit
 from thalweg.cli.predict import predict
@@ -16,8 +18,28 @@ EPILOG = (
     " standard output holds nothing but what was asked for."
 )
 
+
+class _NoType:
+    """A command whose --help, a flag, is listed without a type."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.metavar = o.FLAG
+        return option
+
+
+class Verb(_NoType, TyperCommand):
+    """One verb."""
+
+
+class Verbs(_NoType, TyperGroup):
+    """All of them."""
+
+
 app = typer.Typer(
     name="thalweg",
+    cls=Verbs,
     add_completion=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -35,7 +57,9 @@ def _version(asked: bool) -> None:
 @app.callback(invoke_without_command=True, epilog=EPILOG)
 def thalweg(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", metavar=o.FLAG, callback=_version, is_eager=True, help="Print it.")
+    ] = False,
 ) -> None:
     """Fit lines, curves and class boundaries to data, and see how the fit got there."""
     if context.invoked_subcommand is None:
@@ -43,4 +67,4 @@ def thalweg(
 
 
 for verb in (fit, predict, show, datasets):
-    app.command()(verb)
+    app.command(cls=Verb)(verb)

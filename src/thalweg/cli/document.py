@@ -34,14 +34,14 @@ def document(fit: Fit, equation: str | None = None) -> dict[str, Any]:
 
 
 def printed(document: dict[str, Any]) -> str:
-    """Strict JSON: what is not a finite number is null.
+    """Strict JSON: what is not a finite number is null; what JSON has no word for (a date) is text.
 
     Examples
     --------
     >>> printed({"aic": float("nan"), "n": 3})
     '{"aic": null, "n": 3}'
     """
-    return json.dumps(_finite(document), ensure_ascii=False, allow_nan=False)
+    return json.dumps(_finite(document), ensure_ascii=False, allow_nan=False, default=str)
 
 
 def _finite(value: Any) -> Any:

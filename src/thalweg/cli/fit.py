@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from thalweg.cli import options as o
 from thalweg.cli import outputs
 from thalweg.cli.progress import Progress
-from thalweg.cli.report import check_words, report
+from thalweg.cli.report import check_words, prepare
 from thalweg.cli.speech import notes
 
 if TYPE_CHECKING:
@@ -82,17 +83,27 @@ def fit(
         typer.Option(help="fit, residuals, qq, scale, leverage, coefficients or diagnostics.", rich_help_panel=OUTPUT),
     ] = "fit",
     equation: o.Equation = None,
+    kind: o.EquationKind = "mean",
     json: o.Json = False,
     quiet: o.Quiet = False,
     max_iter: Annotated[int | None, typer.Option(help="Most steps of the solver.", rich_help_panel=SOLVING)] = None,
     tol: Annotated[
-        float | None, typer.Option(help="Size of the gradient at which to stop.", rich_help_panel=SOLVING)
+        float | None,
+        typer.Option(
+            help="Distance from the optimum, in standard errors, at which to stop. [dim]\\[default: 1e-10][/]",
+            rich_help_panel=SOLVING,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Starting values of all coefficients, as 'Intercept=1,x=0.5'.", rich_help_panel=SOLVING),
     ] = None,
     delimiter: o.Delimiter = None,
     decimal: o.Decimal = None,
     encoding: o.Encoding = None,
     header: o.Header = None,
     format: o.Format = None,
+    text: o.Text = None,
 ) -> None:
     """Fit a model to DATA and show it.
 
@@ -100,14 +111,13 @@ def fit(
     """
     outputs.check("--out", out, outputs.MODELS)
     outputs.check("--plot", plot, outputs.PICTURES)
-    check_words(equation, plot_kind)
+    check_words(equation, kind, plot_kind)
+    told = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding, "header": header, "format": format}
     with notes() as noted:
         with Progress("fitting", shown=False if quiet else None) as progress:
             fitted = _fitted(
                 formula,
-                o.open_data(
-                    data, delimiter=delimiter, decimal=decimal, encoding=encoding, header=header, format=format
-                ),
+                o.open_data(data, **told, text=o.names(text)),
                 family=family,
                 link=link,
                 power=power,
@@ -123,13 +133,16 @@ def fit(
                 level=level,
                 max_iter=max_iter,
                 tol=tol,
+                start=o.starts(start),
                 progress=progress,
             )
+        shown = prepare(fitted, equation, kind, json=json, quiet=quiet)
         try:
-            _write(context, fitted, out, plot, plot_kind, quiet=quiet)
+            if shown.problem is None:
+                _write(context, _files(fitted, out, plot, plot_kind), quiet=quiet)
         finally:  # the work is done: where a file cannot be written, the table is shown all the same
             files = {"model": out, "plot": plot}
-            report(fitted, equation, json=json, quiet=quiet, notes=noted, files=files)
+            shown.print(noted, {what: str(path) for what, path in files.items() if path in context.obj})
 
 
 def _fitted(formula: str, source: Source, **options: Any) -> Fit:
@@ -146,12 +159,22 @@ def _fitted(formula: str, source: Source, **options: Any) -> Fit:
     return fitted
 
 
-def _write(
-    context: typer.Context, fitted: Fit, out: Path | None, plot: Path | None, plot_kind: str, *, quiet: bool
-) -> None:
-    if plot is not None:
-        fitted.plot(plot_kind, path=plot)
-        outputs.wrote(context, plot, quiet=quiet)
-    if out is not None:
-        fitted.save(out)
-        outputs.wrote(context, out, quiet=quiet)
+def _files(fitted: Fit, out: Path | None, plot: Path | None, plot_kind: str) -> dict[Path, bytes]:
+    """The contents of every file that was asked for, before the first of them is written."""
+    contents = {}
+    with tempfile.TemporaryDirectory(prefix="thalweg-") as folder:
+        if plot is not None:
+            fitted.plot(plot_kind, path=Path(folder, plot.name))
+            contents[plot] = Path(folder, plot.name).read_bytes()
+        if out is not None:
+            fitted.save(Path(folder, out.name))
+            contents[out] = Path(folder, out.name).read_bytes()
+    return contents
+
+
+def _write(context: typer.Context, contents: dict[Path, bytes], *, quiet: bool) -> None:
+    from thalweg.store.atomic import atomic_write
+
+    for path, content in contents.items():
+        atomic_write(path, content)
+        outputs.wrote(context, path, quiet=quiet)

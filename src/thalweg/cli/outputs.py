@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import tempfile
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -78,60 +76,46 @@ def print_tables(tables: Iterable[pyarrow.Table], working: AbstractContextManage
             typer.echo(piece, nl=False)
 
 
-def write_tables(tables: Iterable[pyarrow.Table], path: Path, suffix: str) -> None:
-    """Tables as one file, in the format that the suffix names."""
+def write_tables(tables: Iterable[pyarrow.Table], path: Path, suffix: str, untyped: Collection[str] = ()) -> None:
+    """Tables as one file, in the format that the suffix names; `untyped` columns are text from a file without types."""
     match suffix.lower():
         case ".parquet":
-            _write_parquet(tables, path)
+            _write_parquet(joined(tables, untyped), path)
         case ".arrow" | ".feather":
-            _write_arrow(tables, path)
+            _write_arrow(joined(tables, untyped), path)
         case _:
             with path.open("wb") as file:
                 _write_csv(tables, file)
 
 
 def _write_csv(tables: Iterable[pyarrow.Table], file: IO[bytes]) -> None:
-    r"""CSV in UTF-8: numbers with all their digits, text in quotes, an empty cell for a missing value.
-
-    Examples
-    --------
-    >>> import io, pyarrow
-    >>> file = io.BytesIO()
-    >>> _write_csv([pyarrow.table({"prediction": [0.1, None], "city, country": ["Rome", "The Hague"]})], file)
-    >>> file.getvalue()
-    b'prediction,"city, country"\n0.1,"Rome"\n,"The Hague"\n'
-    """
-    import pyarrow.csv
+    from thalweg.cli.csv_text import body, header
 
     for number, table in enumerate(tables):
-        if number == 0:  # pyarrow would put every name in quotes
-            names = io.StringIO()
-            csv.writer(names, lineterminator="\n").writerow(table.column_names)
-            file.write(names.getvalue().encode())
-        rows = io.BytesIO()
-        pyarrow.csv.write_csv(table, rows, pyarrow.csv.WriteOptions(include_header=False))
-        file.write(rows.getvalue() if table.num_columns > 1 else _without_blank_lines(rows.getvalue()))
+        if number == 0:
+            file.write(header(table))
+        file.write(body(table))
 
 
-def _without_blank_lines(rows: bytes) -> bytes:
-    """One column: a missing value would be a blank line, which readers of CSV skip; in quotes it is an empty cell."""
-    return b"".join((line or b'""') + b"\n" for line in rows.splitlines())
-
-
-def _write_parquet(tables: Iterable[pyarrow.Table], path: Path) -> None:
+def _write_parquet(table: pyarrow.Table, path: Path) -> None:
     import pyarrow.parquet
 
-    pyarrow.parquet.write_table(_joined(tables), path)
+    pyarrow.parquet.write_table(table, path)
 
 
-def _write_arrow(tables: Iterable[pyarrow.Table], path: Path) -> None:
+def _write_arrow(table: pyarrow.Table, path: Path) -> None:
     import pyarrow.feather
 
-    pyarrow.feather.write_feather(_joined(tables), str(path))
+    pyarrow.feather.write_feather(table.unify_dictionaries(), str(path))  # the format allows one dictionary a column
 
 
-def _joined(tables: Iterable[pyarrow.Table]) -> pyarrow.Table:
-    """One table; a column that was empty in one batch and text in another takes the type of the text."""
+def joined(tables: Iterable[pyarrow.Table], untyped: Collection[str] = ()) -> pyarrow.Table:
+    """One table; a column that was empty in one batch and text in another takes the type of the text.
+
+    Columns of text from a file without types become numbers where that loses none of their characters.
+    """
     import pyarrow
 
-    return pyarrow.concat_tables(tables, promote_options="permissive")
+    from thalweg.data.verbatim import with_types
+
+    return with_types(pyarrow.concat_tables(tables, promote_options="permissive"), untyped)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +15,8 @@ from thalweg.cli.speech import notes
 from thalweg.errors import OptionError
 
 if TYPE_CHECKING:
-    import pyarrow
+    from thalweg.inference.prediction import Request
+    from thalweg.result import Fit
 
 INTERVALS = "Intervals"
 ROWS = "Rows and columns"
@@ -43,15 +42,21 @@ def predict(
     unseen: Annotated[
         str,
         typer.Option(
-            help="An unseen category: error, missing (an empty prediction), or reference (counts as that level).",
+            help="An unseen category: error, null (an empty prediction), or reference (counts as that level).",
             rich_help_panel=ROWS,
         ),
     ] = "error",
     missing: Annotated[
-        str, typer.Option(help="A row that lacks a value: error, or drop it and say how many.", rich_help_panel=ROWS)
+        str, typer.Option(help="A row that lacks a value: error, or null (an empty prediction).", rich_help_panel=ROWS)
     ] = "error",
+    offset: Annotated[
+        str | None, typer.Option(help="The offset, in place of the column of the fit.", rich_help_panel=ROWS)
+    ] = None,
+    exposure: Annotated[
+        str | None, typer.Option(help="The exposure, in place of the column of the fit.", rich_help_panel=ROWS)
+    ] = None,
     keep: Annotated[
-        str | None, typer.Option(help="Columns of DATA to put before the predictions, as a,b.", rich_help_panel=ROWS)
+        str | None, typer.Option(help="Columns of DATA to copy before the predictions, as a,b.", rich_help_panel=ROWS)
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write a .csv, .parquet or .feather file instead of CSV to standard output.")
@@ -63,6 +68,7 @@ def predict(
     encoding: o.Encoding = None,
     header: o.Header = None,
     format: o.Format = None,
+    text: o.Text = None,
 ) -> None:
     """Predict the rows of DATA: a row of output for each, in the same order.
 
@@ -73,43 +79,42 @@ def predict(
         raise OptionError("--json and --out are two outputs", advice="Ask for one of them.")
     import thalweg
     from thalweg.cli.prediction_tables import prediction_tables
+    from thalweg.data.roles import for_prediction
 
     with notes() as noted:
         fit = thalweg.load(model)
-        source = o.open_data(
-            data, delimiter=delimiter, decimal=decimal, encoding=encoding, header=header, format=format
-        )
-        tables = prediction_tables(
-            fit,
-            source,
-            interval=interval,
-            interval_kind=interval_kind,
-            kind=kind,
-            unseen=unseen,
-            missing=missing,
-            keep=_names(keep),
-        )
+        request = _request(fit, interval, interval_kind, kind, unseen=unseen, missing=missing)
+        told = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding, "header": header, "format": format}
+        source = o.open_data(data, **told, text=o.names(text))
+        fit, source = for_prediction(fit, source, {"offset": offset, "exposure": exposure})
+        kept = o.names(keep)
+        tables = prediction_tables(fit, source, request, kept)
+        untyped = kept if source.untyped else ()
         working = Progress("predicting", shown=False if quiet else None)
         if out is not None:
             with working:
-                outputs.write(context, out, lambda path: outputs.write_tables(tables, path, out.suffix), quiet=quiet)
+                outputs.write(
+                    context, out, lambda path: outputs.write_tables(tables, path, out.suffix, untyped), quiet=quiet
+                )
         elif json:
             with working:
-                columns = _columns(tables)
+                columns = outputs.joined(tables, untyped).to_pydict()
+            noted += _said(request, fit)
             typer.echo(printed({**columns, "notes": noted}))
+            return
         else:
             outputs.print_tables(tables, working)
+        noted += _said(request, fit)
 
 
-def _names(listed: str | None) -> list[str]:
-    """The columns of --keep; a name that holds a comma stands in double quotes, as in a CSV header."""
-    return next(csv.reader([listed], skipinitialspace=True)) if listed else []
+def _request(fit: Fit, interval: float | None, interval_kind: str | None, kind: str, **rows: str) -> Request:
+    """What to compute: with a level alone the library chooses the kind of interval, with a kind alone the level."""
+    from thalweg.inference.prediction import Request
+
+    level = None if interval is None or interval_kind is None else interval
+    return Request.of(fit, interval if interval_kind is None else interval_kind, level, kind, **rows)
 
 
-def _columns(tables: Iterator[pyarrow.Table]) -> dict[str, list[object]]:
-    """All rows as one list for each column."""
-    columns: dict[str, list[object]] = {}
-    for table in tables:
-        for name in table.column_names:
-            columns.setdefault(name, []).extend(table[name].to_pylist())
-    return columns
+def _said(request: Request, fit: Fit) -> list[str]:
+    note = request.note(fit)
+    return [] if note is None else [note]

@@ -3,69 +3,93 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from thalweg.cli.document import document, printed
-from thalweg.errors import NotAvailableError
+from thalweg.errors import NotAvailableError, OptionError
 
 if TYPE_CHECKING:
     from thalweg.result import Fit
 
 
-def report(
-    fit: Fit,
-    dialect: str | None = None,
-    *,
-    json: bool = False,
-    quiet: bool = False,
-    notes: list[str] | None = None,
-    files: dict[str, Path | None] | None = None,
-) -> None:
-    """Print a fit on standard output.
+@dataclass(frozen=True)
+class Report:
+    """What is to be printed, ready before any file is written.
+
+    Attributes
+    ----------
+    json : dict, optional
+        The object to print in place of everything else.
+    table : str or rich renderable, optional
+    equation : str, optional
+    problem : NotAvailableError, optional
+        Why there is no equation although it was asked for; it is raised after everything else was printed.
+    """
+
+    json: dict[str, Any] | None
+    table: Any
+    equation: str | None
+    problem: NotAvailableError | None
+
+    def print(self, notes: list[str], files: Mapping[str, str] | None = None) -> None:
+        """Print it on standard output; `notes` and `files` were said and written meanwhile, and belong to the JSON.
+
+        Raises
+        ------
+        NotAvailableError
+            The problem.
+        """
+        if self.json is not None:
+            typer.echo(printed({**self.json, "notes": notes, "files": dict(files or {})}))
+        else:
+            self._print_text()
+        if self.problem is not None:
+            raise self.problem
+
+    def _print_text(self) -> None:
+        if isinstance(self.table, str):
+            typer.echo(self.table)
+        elif self.table is not None:
+            from rich.console import Console
+
+            Console().print(self.table)
+        if self.equation is not None:
+            typer.echo(self.equation if self.table is None else f"\n{self.equation}")
+
+
+def prepare(fit: Fit, dialect: str | None, kind: str, *, json: bool = False, quiet: bool = False) -> Report:
+    """Make everything that is to be printed.
 
     Parameters
     ----------
     fit : Fit
-    dialect : str, optional
-        Of the equation; None prints none.
+    dialect, kind : str
+        Of the equation; a dialect of None asks for none.
     json : bool
         One JSON object in place of the table.
     quiet : bool
         No table: nothing but the equation, where it was asked for.
-    notes, files : optional
-        What was said meanwhile and what was written, for the JSON object.
-
-    Raises
-    ------
-    NotAvailableError
-        The fit has no equation (it is separated); everything else was printed.
     """
-    equation, problem = _equation(fit, dialect)
+    equation, problem = _equation(fit, dialect, kind)
     if json:
-        written = {kind: str(path) for kind, path in (files or {}).items() if path is not None}
-        typer.echo(printed({**document(fit, equation), "notes": notes or [], "files": written}))
-    else:
-        if not quiet:
-            _table(fit)
-        if equation is not None:
-            typer.echo(equation if quiet else f"\n{equation}")
-    if problem is not None:
-        raise problem
+        return Report(document(fit, equation), None, None, problem)
+    return Report(None, None if quiet else _table(fit), equation, problem)
 
 
-def _equation(fit: Fit, dialect: str | None) -> tuple[str | None, NotAvailableError | None]:
+def _equation(fit: Fit, dialect: str | None, kind: str) -> tuple[str | None, NotAvailableError | None]:
     """The equation, or why this fit has none, which is said after everything else was shown."""
     try:
-        return (fit.equation(dialect) if dialect else None), None
+        return (fit.equation(dialect, kind=kind) if dialect else None), None
     except NotAvailableError as problem:
         return None, problem
 
 
-def check_words(dialect: str | None, plot_kind: str | None = None) -> None:
-    """Refuse an unknown dialect or kind of picture before the work rather than after it.
+def check_words(dialect: str | None, kind: str, plot_kind: str | None = None) -> None:
+    """Refuse an unknown dialect or kind of equation or picture before the work rather than after it.
 
     Raises
     ------
@@ -75,19 +99,18 @@ def check_words(dialect: str | None, plot_kind: str | None = None) -> None:
         from thalweg.show.equation import check_dialect
 
         check_dialect(dialect)
+    if kind not in ("mean", "link"):
+        raise OptionError(f"there is no kind {kind!r} of equation", advice="Use 'mean' or 'link'.")
     if plot_kind is not None:
         from thalweg.show.plots import known_kind
 
         known_kind(plot_kind)
 
 
-def _table(fit: Fit) -> None:
+def _table(fit: Fit) -> Any:
     """With colours on a terminal, plain text in a file or a pipe."""
     if sys.stdout.isatty():
-        from rich.console import Console
-
         from thalweg.show.tables import summary_rich
 
-        Console().print(summary_rich(fit))
-    else:
-        typer.echo(fit.summary())
+        return summary_rich(fit)
+    return fit.summary()

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from thalweg.cli.app import app
-from thalweg.cli.speech import say
+from thalweg.cli.speech import in_options, say
 from thalweg.errors import ThalwegError
 
 # typer's own UsageError is exported only through its subclass; older versions take it from click, later ones carry it.
@@ -55,7 +55,7 @@ def _outcome(error: BaseException, written: list[Path]) -> int:
             return PIPE_CLOSED
         case ThalwegError():
             place = f" ({error.where})" if error.where else ""
-            say(f"{error.what}{place}.", error.advice)
+            say(f"{in_options(error.what)}{place}.", in_options(error.advice or ""))
         case _ if isinstance(error, UsageError):
             say(_sentence(error), _help_hint(error))
         case OSError():

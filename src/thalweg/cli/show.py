@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from thalweg.cli import options as o
-from thalweg.cli.report import check_words, report
+from thalweg.cli.report import check_words, prepare
 from thalweg.cli.speech import notes
 
 
 def show(
     model: o.Model,
     equation: o.Equation = None,
+    kind: o.EquationKind = "mean",
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -19,6 +20,6 @@ def show(
     """
     import thalweg
 
-    check_words(equation)
+    check_words(equation, kind)
     with notes() as noted:
-        report(thalweg.load(model), equation, json=json, quiet=quiet, notes=noted)
+        prepare(thalweg.load(model), equation, kind, json=json, quiet=quiet).print(noted)

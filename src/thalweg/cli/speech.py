@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator
@@ -19,6 +21,51 @@ def clean(text: str) -> str:
     "column 'a\\\\x1b[31m' is missing"
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+
+
+OPTIONS = {
+    name: f"--{name.replace('_', '-')}"
+    for name in (
+        *("missing", "unseen", "kind", "offset", "exposure", "weights", "weights_kind", "trials", "cluster"),
+        *("family", "link", "power", "alpha", "covariance", "level", "start", "max_iter", "tol"),
+        *("text", "decimal", "delimiter", "encoding", "header", "format"),
+    )
+} | {"interval": "--interval-kind"}  # keywords of the library, and how the command line spells them
+
+_PHRASES = {
+    "= (an array or a column's name) to predict": "= and a column's name",
+    "fit.summary()": "the table",
+    "a file that `save` wrote": "a file that `thalweg fit --out` wrote",
+}
+_VALUE = r"""\[(?P<list>[^\]]*)\]|'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<bare>[\w.+-]*\w)"""
+_KEYWORD = re.compile(rf"(?<![\w.-])(?P<name>{'|'.join(OPTIONS)})=(?:{_VALUE})?")
+_PICTURE = re.compile(r'plot\("(\w+)"\)')
+
+
+def in_options(text: str) -> str:
+    """A sentence of the library's, with the options of the command line in place of keywords.
+
+    Examples
+    --------
+    >>> in_options("Pass missing='drop' to leave those rows out.")
+    'Pass --missing drop to leave those rows out.'
+    >>> in_options("open the file with text=['zip code']; say header=False, or another encoding=.")
+    "open the file with --text 'zip code'; say --no-header, or another --encoding."
+    """
+    for phrase, ours in _PHRASES.items():
+        text = text.replace(phrase, ours)
+    return _PICTURE.sub(r"--plot-kind \1", _KEYWORD.sub(_as_option, text))
+
+
+def _as_option(found: re.Match[str]) -> str:
+    option, parts = OPTIONS[found["name"]], found.groupdict()
+    if found["name"] == "header" and parts["bare"] in ("True", "False"):
+        return option if parts["bare"] == "True" else "--no-header"
+    if parts["list"] is not None:
+        value = parts["list"].replace("', '", ",").strip("'\"")
+    else:
+        value = next((parts[kind] for kind in ("single", "double", "bare") if parts[kind] is not None), None)
+    return option if value is None else f"{option} {shlex.quote(value)}"
 
 
 def say(what: str, advice: str | None = None) -> None:
@@ -43,7 +90,7 @@ def notes() -> Iterator[list[str]]:
     seen: list[str] = []
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        text = clean(str(message))
+        text = clean(in_options(str(message)))
         if text not in seen:
             seen.append(text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, final
 
 import pyarrow as pa
@@ -59,13 +60,25 @@ class TypedFile(Source):
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         require_columns(columns, self.names, self.file.name)
         start = 0
-        try:
+        with self._explained():
             for part in self._parts(list(columns)):
                 yield self._batch(part, columns, start)
                 start += part.num_rows
+        self._rows = start
+
+    def verbatim(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """These columns as the file has them."""
+        require_columns(columns, self.names, self.file.name)
+        with self._explained():
+            for part in self._parts(list(columns)):
+                yield pa.Table.from_batches([part]).select(list(columns))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
         except (pa.ArrowException, OSError) as error:
             raise unreadable(self.file, self.form, error) from error
-        self._rows = start
 
     def _batch(self, part: pa.RecordBatch, columns: Sequence[str], start: int) -> Batch:
         def place(row: int) -> str:

@@ -14,6 +14,7 @@ from typing import final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from thalweg.data.columns import Place, coded, require_columns
@@ -92,6 +93,19 @@ class CsvSource(Source):
                     return f"{self.file.name}, line {record.line}"
         return f"{self.file.name}, row {row + 1}"
 
+    @property
+    def untyped(self) -> bool:
+        return True
+
+    def verbatim(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The cells of these columns as text, an empty one as null."""
+        require_columns(columns, self.names, self.file.name)
+        with self._explained(), Utf8(self.file, self.layout) as stream:
+            for block in self._blocks(stream, columns, verbatim=True):
+                cells = [block.column(i) for i in range(len(columns))]
+                bare = [pc.if_else(pc.equal(c, ""), pa.scalar(None, pa.string()), c) for c in cells]
+                yield pa.table(bare, names=list(columns))
+
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         told = "" if self.layout.header else ", read as having no header"
         require_columns(columns, self.names, self.file.name + told)
@@ -106,9 +120,9 @@ class CsvSource(Source):
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def _blocks(self, stream: Utf8, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def _blocks(self, stream: Utf8, columns: Sequence[str], *, verbatim: bool = False) -> Iterator[pa.RecordBatch]:
         index = {name: str(i) for i, name in enumerate(self.layout.fields) if name}
-        types = {index[name]: self._arrow_type(name) for name in columns}
+        types = {index[name]: pa.string() if verbatim else self._arrow_type(name) for name in columns}
         if self.layout.trailing:  # arrow then refuses the first value in the column that every record leaves empty
             types[str(len(self.layout.fields) - 1)] = pa.null()
         if not types:
@@ -117,7 +131,7 @@ class CsvSource(Source):
             column_types=types,
             include_columns=list(types),
             null_values=list(MISSING),
-            strings_can_be_null=True,
+            strings_can_be_null=not verbatim,
             quoted_strings_can_be_null=True,
         )
         names = [str(i) for i in range(len(self.layout.fields))]

@@ -95,12 +95,24 @@ class Columns:
     def _truth(self, name: str, column: Coded) -> Float[Tensor, "n"]:
         truth = [level for level in column.levels if isinstance(level, bool)]
         if len(truth) < len(column.levels):
-            was = self.kinds.get(name) == "number"
-            what = "was a number in the fit and holds text here" if was else "holds text where a number is needed"
-            example = f", for example {column.levels[0]!r}" if column.levels else ""
-            raise ColumnError(f"column {name!r} {what}{example}", advice=f"Write C({name}) for a category.")
+            raise self._text(name, column)
         table = torch.tensor([*map(float, truth), torch.nan], dtype=torch.float64, device=column.codes.device)
         return table[column.codes]
+
+    def _text(self, name: str, column: Coded) -> ColumnError:
+        """The error for text where a number is needed; at prediction it names the first row that holds no number."""
+        if self.kinds.get(name) != "number" or not column.levels:
+            example = f", for example {column.levels[0]!r}" if column.levels else ""
+            what = f"column {name!r} holds text where a number is needed{example}"
+            return ColumnError(what, advice=f"Write C({name}) for a category.")
+        every = range(len(column.levels))
+        texts = {i for i in every if not _spells_number(column.levels[i])} or {*every}
+        row, code = next(((i, c) for i, c in enumerate(column.codes.tolist()) if c in texts), (None, min(texts)))
+        return ColumnError(
+            f"column {name!r} was a number in the fit and holds text here, for example {column.levels[code]!r}",
+            where=None if row is None else self.batch.place(row),
+            advice="Convert the column to numbers; a value that is missing is an empty cell.",
+        )
 
     def codes(self, argument: Node, levels: Sequence[Hashable]) -> Int[Tensor, "n"]:
         """Index into `levels` of each row's value; MISSING or UNSEEN where there is none."""
@@ -111,9 +123,17 @@ class Columns:
             if not any(isinstance(level, int | float) for level in levels):
                 raise ColumnError(
                     f"column {argument.name!r} held text in the fit and holds numbers here",
-                    advice="Convert it to text as it was.",
+                    advice=f"Convert it to text as it was; a text file is read so with text=[{argument.name!r}].",
                 )
         return _search(as_tensor(evaluate(argument, self)), levels)
+
+
+def _spells_number(level: Hashable) -> bool:
+    try:
+        float(str(level))
+    except ValueError:
+        return False
+    return True
 
 
 def _translate(column: Coded, levels: Sequence[Hashable]) -> Int[Tensor, "n"]:

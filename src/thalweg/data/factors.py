@@ -14,13 +14,14 @@ from torch import Tensor
 
 from thalweg.data.contrasts import base_index, coding, fields, is_dummy, show_level
 from thalweg.data.doubled_columns import doubled
-from thalweg.data.evaluate import UNSEEN, Columns, as_tensor, evaluate
+from thalweg.data.evaluate import MISSING, UNSEEN, Columns, as_tensor, evaluate
 from thalweg.data.nodes import Binary, Category, Expanded, Indicator, Name, Node, Number, Stateful, expand
 from thalweg.data.source import Coded
 from thalweg.data.transforms import Transform
 from thalweg.errors import ColumnError, MissingValueError, UnseenLevelError
 
-Unseen = Literal["error", "missing", "reference"]
+Unseen = Literal["error", "null", "reference"]
+Absent = Literal["error", "null"]
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,21 @@ class Codes:
 
 
 class Rowwise(Columns):
-    """A batch for a design: columns, and what to do with a level that the fit did not see.
+    """A batch for a design: columns, and what to do with a level that the fit did not see or a value that is missing.
 
     Attributes
     ----------
     bad : Tensor, optional
-        Rows that cannot be had, where those are wanted as missing rather than as an error.
+        Rows that cannot be had, where those are wanted as NaN rather than as an error.
     """
 
-    def __init__(self, columns: Columns, unseen: Unseen = "error") -> None:
+    def __init__(self, columns: Columns, unseen: Unseen = "error", missing: Absent = "error") -> None:
         super().__init__(columns.batch, columns.transforms, columns.kinds)
-        self.unseen = unseen
+        self.unseen, self.missing = unseen, missing
         self.bad: Bool[Tensor, "n"] | None = None
 
     def spoil(self, rows: Bool[Tensor, "n"]) -> None:
-        """Mark rows as missing."""
+        """Mark rows as not to be had."""
         self.bad = rows if self.bad is None else self.bad | rows
 
 
@@ -187,23 +188,24 @@ class CategoricalFactor(Factor):
         return self._reduced if reduced else self._full
 
     def codes(self, columns: Rowwise) -> Int[Tensor, "n"]:
-        """Index of each row's level; rows that are to be missing take the first and are marked."""
+        """Index of each row's level; rows that are to be NaN take the first and are marked."""
         codes = columns.codes(self.category.argument, self.levels)
         if not codes.numel() or int(codes.min()) >= 0:
             return codes
-        unseen = codes == UNSEEN
+        absent, unseen = codes == MISSING, codes == UNSEEN
+        if True:
+            self._refuse(absent, unseen, columns)
         if columns.unseen == "error":
-            self._refuse(codes, unseen, columns)
+            self._refuse(unseen, unseen, columns)
         if columns.unseen == "reference":
             codes = torch.where(unseen, base_index(self.category, self.levels), codes)
-            if bool((codes < 0).any()):
-                self._refuse(codes, codes == UNSEEN, columns)
-            return codes
         columns.spoil(codes < 0)
         return codes.clamp(min=0)
 
-    def _refuse(self, codes: Tensor, unseen: Tensor, columns: Rowwise) -> None:
-        row = int((codes < 0).nonzero()[0])
+    def _refuse(self, refused: Tensor, unseen: Tensor, columns: Rowwise) -> None:
+        if not bool(refused.any()):
+            return
+        row = int(refused.nonzero()[0])
         where = columns.batch.place(row)
         if not bool(unseen[row]):
             raise MissingValueError(f"{self.key} is missing", where=where, advice="Fill it in or leave the row out.")
@@ -211,7 +213,7 @@ class CategoricalFactor(Factor):
         raise UnseenLevelError(
             f"{self.key} has the level {self._shown(row, columns)}, which the fit never saw",
             where=where,
-            advice=f"Known levels are {known}. Option unseen='missing' or 'reference' accepts such rows.",
+            advice=f"Known levels are {known}. Option unseen='null' or unseen='reference' accepts such rows.",
         )
 
     def _shown(self, row: int, columns: Rowwise) -> str:

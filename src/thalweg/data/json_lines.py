@@ -69,6 +69,16 @@ class JsonSource(Source):
             start += table.num_rows
         self._rows = start
 
+    def verbatim(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """These columns as JSON has them: text, numbers, truth values; null where a line lacks the key."""
+        require_columns(columns, self.names, self.file.name)
+        start = 0
+        for lines in stretches(self.file):
+            table = self._table(lines, columns, start)
+            there = {name: table.column(name) for name in columns if name in table.column_names}
+            yield pa.table({name: there.get(name, pa.nulls(table.num_rows)) for name in columns})
+            start += table.num_rows
+
     def _table(self, lines: bytes, columns: Sequence[str], start: int) -> pa.Table:
         # Text is told to be text: arrow would make dates of some of it.
         told = pa.schema([(name, pa.string()) for name in columns if self._kinds[name] == "levels"])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import torch
 
 from thalweg.data.columns import require_columns
 from thalweg.data.source import Batch, Coded, Column, Source
 from thalweg.errors import ColumnError
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 @final
@@ -64,6 +67,14 @@ class ManyFiles(Source):
                 read = {name: self._agreeing(name, column) for name, column in batch.columns.items()}
                 yield replace(batch, columns=read, start=start)
                 start += batch.rows
+
+    def verbatim(self, columns: Sequence[str]) -> Iterator[pyarrow.Table]:
+        for _, part in self.parts:
+            yield from part.verbatim(columns)
+
+    @property
+    def untyped(self) -> bool:
+        return any(part.untyped for _, part in self.parts)
 
     def place(self, row: int) -> str:
         for (_, part), start in reversed(list(zip(self.parts, self._starts, strict=False))):

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, final
 
+from thalweg.data.column_roles import parse_roles
 from thalweg.data.source import Batch, Column, Source
 from thalweg.data.sources import open_source
-from thalweg.errors import DataError
+from thalweg.errors import DataError, OptionError
+
+if TYPE_CHECKING:
+    from thalweg.result import Fit
+
+AS_ARRAY = "given as an array"  # what the options of a fit say of a role that was no column
 
 
 @final
@@ -82,11 +89,56 @@ def with_roles(source: Source, given: Mapping[str, Any]) -> tuple[Source, dict[s
     arrays = {_free(f"{name}_given", source.names): (name, v) for name, v in given.items() if name not in roles}
     if not arrays:
         return source, roles
-    held = open_source({column: value for column, (_, value) in arrays.items()})
+    held = open_source(dict(arrays.values()))  # under the names that the user knows
     batch = next(held.batches(held.names))
-    columns = {name: batch.columns[name] for name in held.names}
+    columns = {column: batch.columns[role] for column, (role, _) in arrays.items()}
     joined = Joined(source, columns, batch.rows)
     return joined, {**roles, **{name: column for column, (name, _) in arrays.items()}}
+
+
+def for_prediction(fit: Fit, source: Source, given: Mapping[str, Any]) -> tuple[Fit, Source]:
+    """The fit and new rows with the offset or exposure of those rows in place of the fit's own.
+
+    Parameters
+    ----------
+    fit : Fit
+    source : Source
+        The new rows.
+    given : mapping
+        "offset" and "exposure" to a column name, an expression, an array, or None for what the fit names.
+
+    Raises
+    ------
+    OptionError
+        A role that the fit does not have.
+    DataError
+        Arrays whose lengths differ from the data's.
+    """
+    present = {role: value for role, value in given.items() if value is not None}
+    for role in present:
+        if getattr(fit.spec.roles, role) is None:
+            raise OptionError(f"this model was fitted without {role}=", advice="Leave it out here too.")
+    if not present:
+        return fit, source
+    source, texts = with_roles(source, present)
+    named = parse_roles(texts, source.names)
+    roles = replace(fit.spec.roles, **dict(named.items()))
+    return replace(fit, spec=replace(fit.spec, roles=roles), options={**fit.options, **texts}), source
+
+
+def require_roles(fit: Fit, source: Source) -> None:
+    """Refuse new rows without the offset or exposure that the fit was given as an array.
+
+    Raises
+    ------
+    OptionError
+    """
+    for role in ("offset", "exposure"):
+        reading = getattr(fit.spec.roles, role)
+        if reading is not None and fit.options.get(role) == AS_ARRAY and reading.text not in source.names:
+            raise OptionError(
+                f"this model was fitted with {role} {AS_ARRAY}; pass {role}= (an array or a column's name) to predict"
+            )
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
@@ -96,4 +148,4 @@ def _free(name: str, taken: Sequence[str]) -> str:
     return name
 
 
-__all__ = ["Joined", "with_roles"]
+__all__ = ["AS_ARRAY", "Joined", "for_prediction", "require_roles", "with_roles"]

@@ -12,10 +12,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import pyarrow
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,26 @@ class Source(ABC):
         DataError
             A value that cannot be read as what its column is (file, row and column are named).
         """
+
+    def verbatim(self, columns: Sequence[str]) -> Iterator[pyarrow.Table]:
+        """Read all rows of these columns as they stand, to be copied: never as numbers where they are something else.
+
+        Cells of a text table are text (`untyped`); typed columns keep their types.
+
+        Raises
+        ------
+        ColumnError, DataError
+            As `batches`.
+        """
+        from thalweg.data.verbatim import as_arrow
+
+        for batch in self.batches(columns):
+            yield as_arrow({name: batch.columns[name] for name in columns})
+
+    @property
+    def untyped(self) -> bool:
+        """Whether the columns have no types: every cell is text, whatever it stands for."""
+        return False
 
     def place(self, row: int) -> str:
         """Where row number `row` (from 0) stands, in the user's terms: 'row 18' or 'diabetes.csv, line 20'."""

@@ -19,12 +19,12 @@ from torch import Tensor
 from thalweg.data.assemble import as_type, block_type, column_or_key, make_factors, make_response
 from thalweg.data.block import Block
 from thalweg.data.coding import scope
-from thalweg.data.column_roles import Roles, parse_roles, role_values, total_offset
+from thalweg.data.column_roles import Roles, parse_roles, require_in_range, role_values, total_offset
 from thalweg.data.design import Design, Term
 from thalweg.data.dialects import dialect_writer, is_expanded
 from thalweg.data.doubled_columns import Doubled, doubled, pair
 from thalweg.data.evaluate import Columns, as_tensor, evaluate
-from thalweg.data.factors import CategoricalFactor, NumericFactor, Rowwise, Unseen
+from thalweg.data.factors import Absent, CategoricalFactor, NumericFactor, Rowwise, Unseen
 from thalweg.data.formula import Formula, parse_formula
 from thalweg.data.learn import Learned, Missing, fitted_transforms, learn, numeric_columns
 from thalweg.data.matrix import Dense
@@ -234,27 +234,31 @@ class Spec:
             tally.refuse()
         return without(batch, found)
 
-    def block(self, batch: Batch, response: bool = True, *, unseen: str = "error") -> Block:
+    def block(self, batch: Batch, response: bool = True, *, unseen: str = "error", missing: str = "error") -> Block:
         """The design of a batch, with its response and weights, or without them for a prediction.
 
         Parameters
         ----------
         batch : Batch
-            Complete rows.
+            Complete rows; for a prediction, any.
         response : bool
             False for a prediction, which needs neither response nor weights.
         unseen : str
-            For a level that the fit never saw: "error", "missing" (NaN in the whole row, there and where a value
-            is missing), or "reference" (as the reference level).
+            For a level that the fit never saw, at prediction: "error", "null" (NaN in the whole row), or "reference"
+            (as the reference level).
+        missing : str
+            For a row that lacks a predictor, at prediction: "error" or "null" (NaN in the whole row).
 
         Raises
         ------
         ColumnError, MissingValueError, UnseenLevelError, DataError
             What the batch lacks, by name and row.
         """
-        if unseen not in ("error", "missing", "reference"):
-            raise OptionError(f"unseen={unseen!r} is not an option", advice="Use 'error', 'missing' or 'reference'.")
-        rows = Rowwise(self._view(batch), cast(Unseen, unseen))
+        if unseen not in ("error", "null", "reference"):
+            raise OptionError(f"unseen={unseen!r} is not an option", advice="Use 'error', 'null' or 'reference'.")
+        if missing not in ("error", "null"):
+            raise OptionError(f"missing={missing!r} is not an option", advice="Use 'error' or 'null'.")
+        rows = Rowwise(self._view(batch), cast(Unseen, unseen), cast(Absent, missing))
         names = self.columns if response else self.predictor_columns
         dtype, device = block_type(batch, names)
         if not response:
@@ -278,8 +282,7 @@ class Spec:
         return y, trials
 
     def _prediction(self, rows: Rowwise, batch: Batch, dtype: torch.dtype, device: torch.device) -> Block:
-        if rows.unseen != "missing":
-            self._require_complete(rows)
+        self._check_rows(rows)
         try:
             matrix = self.design.matrix(rows, dtype, device)
         except ValueError as error:
@@ -291,11 +294,23 @@ class Spec:
             matrix, offset=None if offset is None else offset.to(dtype), start=batch.start, numbers=batch.numbers
         )
 
-    def _require_complete(self, rows: Rowwise) -> None:
-        """Missing values, infinite ones, and expressions without a value, by name."""
-        tally = Tally({}, {})
-        tally.add(gaps(rows.batch, self.predictor_columns, None), rows.batch, None)
-        tally.refuse("Fill it in, leave the row out, or pass unseen='missing' for a missing prediction.")
+    def _check_rows(self, rows: Rowwise) -> None:
+        """Refuse infinite values, expressions without a value, and (or mark their rows) missing values, by name."""
+        found = gaps(rows.batch, self.predictor_columns, None)
+        if rows.missing == "error":
+            tally = Tally({}, {})
+            tally.add(found, rows.batch, None)
+            tally.refuse("Fill it in, leave the row out, or pass missing='null' for an empty prediction.")
+        for absent in found.values():
+            rows.spoil(absent)
+        self._check_expressions(self._view(without(rows.batch, found)) if found else rows)
+
+    def _check_expressions(self, rows: Columns) -> None:
+        if not rows.batch.rows:
+            return
+        if self.roles.exposure is not None:
+            exposure = self.roles.exposure
+            require_in_range("exposure", exposure.text, role_values(exposure, rows), rows, None)
         for key, factor in self.design.factors.items():
             if isinstance(factor, NumericFactor) and not isinstance(factor.node, Name):
                 try:

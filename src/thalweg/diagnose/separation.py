@@ -7,7 +7,8 @@ has no maximum (Albert & Anderson 1984, doi:10.1093/biomet/71.1.1; for other fam
 arXiv:1903.01633). Newton's method finds d by itself, because its steps come to lie along it, which is why no linear
 program needs to be solved here:
 
-1. rows that hardly move along the last step are taken to stand still: x_i'd = 0;
+1. rows that hardly move along the last step are taken to stand still: x_i'd = 0 (among many rows some move as little
+   in earnest: smaller bounds are tried too);
 2. d is projected on the null space of those rows, which removes what the step still held of other directions;
 3. one reading of all rows proves the projected d, to the rounding of x_i'd: a single row on its wrong side refutes it.
 
@@ -31,7 +32,7 @@ from thalweg.data.rows import DoubledBlock, Readable
 from thalweg.objective import Objective, linear_predictor
 from thalweg.solvers.curvature import weighted_triangle
 
-HARDLY = 1e-5  # part of the largest |x'd| below which a row is taken to stand still (step 1)
+HARDLY = (1e-5, 1e-8, 1e-11)  # parts of the largest |x'd| below which a row is taken to stand still (step 1)
 ROUNDING = 1e-13  # relative error of d in the units of `_Movement.units`
 NOTHING = 1e-11  # part of the largest |d_j| sd_j below which an entry of d is rounding
 NULL = 1e-11  # singular value, relative, of the still rows below which a direction is in their null space
@@ -97,7 +98,9 @@ def _proven(objective: Objective, direction: Float[Tensor, "p"]) -> Recession | 
     return replace(found, complete=not standing) if moving else None
 
 
-def _standing(objective: Objective, direction: Float[Tensor, "p"], kept: Bool[Tensor, "p"]) -> Float[Tensor, "p"]:
+def _standing(
+    objective: Objective, direction: Float[Tensor, "p"], kept: Bool[Tensor, "p"], hardly: float
+) -> Float[Tensor, "p"]:
     """Steps 1 and 2: the part of a direction along which the rows that hardly move do not move at all."""
     largest = 0.0
     for block in objective.blocks():
@@ -105,8 +108,8 @@ def _standing(objective: Objective, direction: Float[Tensor, "p"], kept: Bool[Te
         largest = max(largest, float(move.abs().max()) if move.numel() else 0.0)
 
     def weight(block: Block) -> Tensor:
-        hardly = block.matrix.times(direction).abs() <= HARDLY * largest
-        return (hardly & _used(block)).to(torch.float64)
+        still = block.matrix.times(direction).abs() <= hardly * largest
+        return (still & _used(block)).to(torch.float64)
 
     triangle, scale = weighted_triangle(objective, weight)
     zero = triangle.square().sum(0) == 0  # columns that hold nothing in these rows: their scale is a free choice
@@ -139,11 +142,18 @@ def recession(
     for raw in (theta, step):
         if not bool(torch.isfinite(raw).all()) or not bool(raw.any()):
             continue
-        direction = _standing(objective, raw, kept).to(raw.device)
-        found = _proven(objective, direction) if bool(direction.any()) else None
-        if found is not None:
-            return found
+        for direction in _candidates(objective, raw, kept):
+            found = _proven(objective, direction) if bool(direction.any()) else None
+            if found is not None:
+                return found
     return None
+
+
+def _candidates(objective: Objective, raw: Float[Tensor, "p"], kept: Bool[Tensor, "p"]) -> Iterator[Float[Tensor, "p"]]:
+    """A direction as it is, and without what moves the rows that hardly move."""
+    yield torch.where(kept.to(raw.device), raw, 0.0)
+    for hardly in HARDLY:
+        yield _standing(objective, raw, kept, hardly).to(raw.device)
 
 
 @final

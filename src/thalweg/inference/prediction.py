@@ -5,7 +5,7 @@ quantile of the fit's t or normal distribution,
 
     standard error of eta     se = sqrt(x' C x);  of mu, |h'(eta)| se (delta method)
     interval for the mean     h(eta ± q se): its ends are transformed, so that they stay inside the range of the mean
-    interval for a new value  mu ± q sqrt(x' C x + dispersion / w)          least squares only
+    interval for a new value  mu ± q sqrt(x' C x + dispersion)              least squares only, for a weight of 1
 
 The last one rests on normal errors around the line. For other families the spread of a new value depends on its
 distribution and on the uncertainty of the mean together, and no formula of this kind covers it: it is refused rather
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
@@ -26,8 +26,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.data.block import Block
-from thalweg.data.rows import block_rows
-from thalweg.data.source import Source
+from thalweg.data.roles import for_prediction, require_roles
+from thalweg.data.rows import Rows, block_rows
+from thalweg.data.source import Batch, Source
 from thalweg.errors import CollinearityWarning, ExtrapolationWarning, NotAvailableError, OptionError, tell
 from thalweg.inference.distributions import check_level, quantile
 from thalweg.inference.statistics import is_least_squares
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 KINDS = ("mean", "link")
 INTERVALS = ("mean", "prediction")
+UNSEEN = ("error", "null", "reference")
+MISSING = ("error", "null")
 
 
 @final
@@ -55,12 +58,18 @@ class Prediction:
     level : float or None
     outside : dict of str to int
         For each column, how many rows lie outside the range of the training data; empty where none does.
+    note : str or None
+        What the interval takes for granted.
+    frame_library : {"pandas", "polars", "pyarrow"} or None
+        In which of them the rows came.
     """
 
     columns: dict[str, np.ndarray]
     interval_kind: str | None = None
     level: float | None = None
     outside: dict[str, int] = field(default_factory=dict)
+    note: str | None = None
+    frame_library: str | None = None
 
 
 @final
@@ -71,9 +80,20 @@ class Request:
     kind: str
     interval_kind: str | None
     level: float | None
+    unseen: str = "error"
+    missing: str = "error"
 
     @classmethod
-    def of(cls, fit: Fit, interval: str | float | None, level: float | None, kind: str) -> Request:
+    def of(
+        cls,
+        fit: Fit,
+        interval: str | float | None,
+        level: float | None,
+        kind: str,
+        *,
+        unseen: str = "error",
+        missing: str = "error",
+    ) -> Request:
         """Read the options of `predict`.
 
         Raises
@@ -83,39 +103,62 @@ class Request:
         """
         if kind not in KINDS:
             raise OptionError(f"kind is {kind!r}", advice="It is 'mean' (mu) or 'link' (eta).")
+        if unseen not in UNSEEN:
+            raise OptionError(f"unseen is {unseen!r}", advice="It is 'error', 'null' or 'reference'.")
+        if missing not in MISSING:
+            raise OptionError(f"missing is {missing!r}", advice="It is 'error' or 'null'.")
         if interval is None:
             if level is not None:
                 raise OptionError("a level without an interval", advice="Say interval='mean' or 'prediction' too.")
-            return cls(kind, None, None)
+            return cls(kind, None, None, unseen, missing)
         interval_kind, level = _interval(fit, interval, level, kind)
         check_level(level)
         _check_possible(fit, interval_kind, kind)
-        return cls(kind, interval_kind, level)
+        return cls(kind, interval_kind, level, unseen, missing)
+
+    def note(self, fit: Fit) -> str | None:
+        """What the interval takes for granted, where it is not in the formula."""
+        weighted = "weights" in fit.options and fit.options.get("weights_kind") == "precision"
+        if self.interval_kind != "prediction" or not weighted:
+            return None
+        return "the fit has precision weights; the interval is for a new observation of weight 1"
 
 
 def predict(
     fit: Fit,
-    data: Any,
+    data: Any = None,
     interval: str | float | None = None,
     level: float | None = None,
     kind: str = "mean",
     *,
     unseen: str = "error",
+    missing: str = "error",
+    offset: Any = None,
+    exposure: Any = None,
+    **reading: Any,
 ) -> Prediction:
     """Predict rows of a table, of any kind that `fit` reads; the response may be absent from it.
 
     Parameters
     ----------
     fit : Fit
-    data : anything `thalweg.data.sources.open_source` opens
+    data : anything `thalweg.data.sources.open_source` opens, optional
+        None: the rows of the fit, those that were left out for missing values excepted, in the order of `residuals`.
     interval : {None, "mean", "prediction"} or float in (0, 1)
         A number is the level: of an interval for a new value where the model is least squares, else for the mean.
     level : float, optional
         With "mean" or "prediction"; the fit's own level where it is None.
     kind : {"mean", "link"}
         mu, or eta with its offset.
-    unseen : {"error", "missing", "reference"}
+    unseen : {"error", "null", "reference"}
         What an unseen category does: raise, give NaN, or count as the reference level.
+    missing : {"error", "null"}
+        What a row that lacks a predictor does: raise, or give NaN.
+    offset, exposure : str or array, optional
+        Those of the new rows: a column, an expression, or one entry per row. By default the column that the fit names;
+        a fit that was given an array needs one here.
+    **reading :
+        How to read a text file: delimiter, decimal, encoding, header, format, text.
 
     Returns
     -------
@@ -124,9 +167,10 @@ def predict(
     Raises
     ------
     OptionError
-        Options that do not exist, or a prediction interval for a family other than the gaussian with the identity link.
+        Options that do not exist, a prediction interval for a family other than the gaussian with the identity link, or
+        no offset or exposure where the fit was given an array.
     NotAvailableError
-        An interval where the fit has no covariance; the text says why.
+        An interval where the fit has no covariance; the text says why. No data, and a fit that was loaded.
     UnseenLevelError, ColumnError, MissingValueError
         Rows that the model cannot read.
 
@@ -137,29 +181,73 @@ def predict(
     CollinearityWarning
         The fit has aliased columns, so that its predictions hold only where their relations do.
     """
-    from thalweg.data.sources import open_source
-
-    request = Request.of(fit, interval, level, kind)
+    request = Request.of(fit, interval, level, kind, unseen=unseen, missing=missing)
+    source = _source(fit, data, {"offset": offset, "exposure": exposure, **reading})
+    fit, source = for_prediction(fit, source, {"offset": offset, "exposure": exposure})
     outside: Counter[str] = Counter()
-    parts = list(batches(fit, open_source(data), request, outside, unseen=unseen))
+    parts = list(batches(fit, source, request, outside))
     columns = (
         {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else _nothing(request)
     )
-    warn(fit, outside, len(columns["prediction"]))
-    return Prediction(columns, request.interval_kind, request.level, dict(outside))
+    if data is not None:
+        warn(fit, outside, len(columns["prediction"]))
+    note, library = request.note(fit), source.frame_library
+    return Prediction(columns, request.interval_kind, request.level, dict(outside), note, library)
 
 
-def batches(
-    fit: Fit, source: Source, request: Request, outside: Counter[str], *, unseen: str = "error"
-) -> Iterator[dict[str, np.ndarray]]:
+def _source(fit: Fit, data: Any, told: Mapping[str, Any]) -> Source:
+    """The new rows, or where there are none those of the fit."""
+    from thalweg.data.sources import open_source
+
+    if data is not None:
+        return open_source(data, **{name: value for name, value in told.items() if name not in ("offset", "exposure")})
+    for name, value in told.items():
+        if value is not None:
+            raise OptionError(f"{name}= without data", advice="The rows of the fit have their own; or give the data.")
+    return _Own(fit.data())
+
+
+@final
+class _Own(Source):
+    """The complete rows of a fit."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._rows.source.names
+
+    @property
+    def rows(self) -> int:
+        return self._rows.count
+
+    @property
+    def description(self) -> str:
+        return self._rows.source.description
+
+    @property
+    def frame_library(self) -> str | None:
+        return self._rows.source.frame_library
+
+    def place(self, row: int) -> str:
+        return self._rows.source.place(row)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+        return self._rows.batches()
+
+
+def batches(fit: Fit, source: Source, request: Request, outside: Counter[str]) -> Iterator[dict[str, np.ndarray]]:
     """The columns of `predict`, some rows at a time, for tables that do not fit in memory; counts into `outside`."""
+    require_roles(fit, source)
     rows = block_rows(len(fit.names))
     solver = _Rows(fit, request)
     for read in source.batches(fit.spec.predictor_columns):
         batch = replace(read, places=source.place)
         outside.update({name: count for name, count in fit.spec.outside(batch).items() if count})
         for first in range(0, batch.rows, rows):
-            block = fit.spec.block(batch[first : first + rows], response=False, unseen=unseen)
+            part = batch[first : first + rows]
+            block = fit.spec.block(part, response=False, unseen=request.unseen, missing=request.missing)
             yield solver.columns(block.double())
 
 
@@ -226,7 +314,7 @@ class _Rows:
             return {"prediction": prediction.numpy(force=True)}
         error = self._error(block)
         if self.request.interval_kind == "prediction":
-            half = self.q * (error.square() + self._spread(block)).sqrt()
+            half = self.q * (error.square() + self.fit.statistics.dispersion).sqrt()
         else:
             half = self.q * error
         lower, upper = self._ends(eta, half)
@@ -239,11 +327,6 @@ class _Rows:
         """sqrt(x' C x)."""
         x = block.matrix.dense()
         return ((x @ self.covariance) * x).sum(1).clamp_min(0.0).sqrt()
-
-    def _spread(self, block: Block) -> Tensor | float:
-        """Variance of a new value around its mean."""
-        dispersion = self.fit.statistics.dispersion
-        return dispersion if block.weight is None else dispersion / block.weight
 
     def _back(self, eta: Tensor) -> Tensor:
         return eta if self.request.kind == "link" else self.fit.family.mean(eta)

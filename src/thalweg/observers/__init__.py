@@ -1,5 +1,6 @@
-"""What watches a solve: callables that are given each state."""
+"""What watches a solve: callables that are given each state. One that raises `Stop` ends it there."""
 
 from thalweg.observers.history import History
+from thalweg.observers.stopping import Stop, StopWhen, TimeLimit
 
-__all__ = ["History"]
+__all__ = ["History", "Stop", "StopWhen", "TimeLimit"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import final
+from typing import TYPE_CHECKING, final
 
-from thalweg.solvers.base import State
+if TYPE_CHECKING:
+    from thalweg.solvers.base import State
 
 
 @final

@@ -166,14 +166,12 @@ def predictions(fit: Fit, data: Any = None, interval: str | float | None = None,
         asked for; standard_error is that of the *mean* in every case (of eta for ``kind="link"``), so that prediction
         limits are wider than it says by itself.
     """
-    from thalweg.data.sources import open_source
     from thalweg.inference.prediction import predict
 
-    source = fit.data().source if data is None else open_source(data)
-    found = predict(fit, source, interval, **options)
+    found = predict(fit, data, interval, **options)
     if interval is None:
         return found.columns["prediction"]
-    return _with_index_of(data, frame(found.columns, library_for(source)))
+    return _with_index_of(data, frame(found.columns, found.frame_library or library_for(None)))
 
 
 def _with_index_of(data: Any, made: Any) -> Any:

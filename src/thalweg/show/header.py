@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from thalweg.data.contrasts import show_level
 from thalweg.data.dialects import dialect_writer
-from thalweg.data.nodes import Cbind, Comparison
+from thalweg.data.nodes import Cbind
+from thalweg.show.links import condition_of
 from thalweg.show.whole import is_zero_one
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def modelled_text(fit: Fit) -> str:
     if isinstance(response.node, Cbind):
         write = dialect_writer("text").write
         return f"the probability of {write(response.node.successes)} (against {write(response.node.failures)})"
-    if isinstance(response.node, Comparison):
-        return f"the probability of {response.name}"
+    condition = condition_of(response)
+    if condition is not None:
+        return f"the probability of {condition}"
     known = is_zero_one(fit)
     if known is None:
         return f"the mean of {response.name}, a probability"

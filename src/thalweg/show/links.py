@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from thalweg.data.contrasts import show_level
-from thalweg.data.nodes import Cbind, Comparison, column_names
+from thalweg.data.nodes import Call, Cbind, Comparison, column_names
 from thalweg.errors import NotAvailableError
 
 if TYPE_CHECKING:
+    from thalweg.data.response import Response
     from thalweg.losses.base import Link
     from thalweg.result import Fit
 
@@ -116,10 +117,21 @@ def _event(fit: Fit) -> tuple[str, ...] | None:
         return response.name, show_level(response.levels[1])
     if isinstance(response.node, Cbind):
         return (" ".join(column_names(response.node.successes)) or response.name,)
-    if isinstance(response.node, Comparison):
-        return (response.name,)
+    condition = condition_of(response)
+    if condition is not None:
+        return (condition,)
     grouped = fit.spec.roles.trials is not None or fit.spec.roles.weights is not None
     return None if grouped else (response.name, "1")
+
+
+def condition_of(response: Response) -> str | None:
+    """The comparison that a response is, as it was written: 'y > 1' of `y > 1` and of `I(y > 1)`; else None."""
+    match response.node:
+        case Comparison():
+            return response.name
+        case Call("I", (Comparison(),)):
+            return response.name.removeprefix("I(").removesuffix(")")
+    return None
 
 
 def latex_name(name: str) -> str:

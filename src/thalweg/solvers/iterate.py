@@ -1,7 +1,7 @@
 """The one loop: a generator of states, and the two lines that run it to its end.
 
 Whatever watches a solve (history, progress, a picture, a checkpoint) is an observer: a callable that is given each
-state. An observer that wants to stop the solve raises `Stop`.
+state. An observer that wants to stop the solve raises `thalweg.observers.Stop`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ from torch import Tensor
 
 from thalweg.errors import IncompatibleError
 from thalweg.objective import Objective
+from thalweg.observers.stopping import Stop
 from thalweg.solvers.base import Solution, Solver, State, Status
 
 Observer = Callable[[State], None]
-
-
-class Stop(Exception):
-    """Raised by an observer to end the solve at the state it was given."""
 
 
 def iterate(solver: Solver, objective: Objective, theta: Float[Tensor, "p"] | None = None) -> Iterator[State]:

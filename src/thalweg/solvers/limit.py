@@ -95,7 +95,7 @@ def limit_of(solver: Newton, objective: Objective, found: Recession, aliased: Bo
     if state.recession is not None:
         further = limit_of(solver, still, state.recession, aliased)
         return replace(further, recession=joined(objective, found, further.recession))
-    theta = polish(still, state.theta, state.factor) if not still.large else state.theta
+    theta = polish(still, state.theta, state.factor)[0] if not still.large else state.theta
     inverse = solver.inverse(still, theta, state)
     return Limit(theta, found, inverse, status is Status.CONVERGED, _open(still, state, aliased))
 

@@ -30,7 +30,7 @@ from thalweg.objective import Objective, Sums
 from thalweg.solvers.base import Solution, Solver, State, Status
 from thalweg.solvers.curvature import Curvature, Weighting, combinations, weighted_triangle
 from thalweg.solvers.limit import separated, user_weight
-from thalweg.solvers.polish import polish, remaining
+from thalweg.solvers.polish import polish
 from thalweg.solvers.start import starting_point
 
 SAMPLING = (49, 7)  # one row in so many, at each level of the start
@@ -245,12 +245,14 @@ class Newton(Solver):
             if new.value <= state.value + 1e-4 * length * slope + noise:
                 return self._watch(objective, new)
             length /= 2
-        return replace(state, step=state.step + 1, slow=99)
+        found = recession(objective, state.theta, direction, state.factor.kept)
+        return replace(state, step=state.step + 1, slow=99, recession=found)
 
     @staticmethod
     def _watch(objective: Objective, state: NewtonState) -> NewtonState:
         """Look for separation where Newton's method goes on without coming near."""
-        if state.step < PATIENCE or state.step % 3 or state.ratio < RUNNING:
+        due = state.step >= PATIENCE and state.step % 3 == 0 and state.ratio >= RUNNING
+        if not due and state.slow < 3:
             return state
         return replace(state, recession=recession(objective, state.theta, state.direction, state.factor.kept))
 
@@ -287,8 +289,8 @@ class Newton(Solver):
             return separated(self, objective, state, state.recession)
         theta = state.theta
         if not objective.large and status is Status.CONVERGED:
-            theta = polish(objective, theta, state.factor)
-            left = remaining(objective, theta, state.factor) / math.sqrt(self._dispersion(objective, state.sums))
+            theta, left = polish(objective, theta, state.factor)
+            left /= math.sqrt(self._dispersion(objective, state.sums))
             if state.gradient_size > self.tol and not left < FINISHED:
                 status, advice = Status.STALLED, self._stalled(left)
         return Solution(

@@ -26,7 +26,7 @@ STEPS = 30
 STILL = 1e-17  # relative size of a step that no longer changes theta
 
 
-def polish(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature) -> Float[Tensor, "p"]:
+def polish(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature) -> tuple[Float[Tensor, "p"], float]:
     """Newton steps with doubled sums, from a theta that is near the optimum.
 
     Parameters
@@ -40,8 +40,8 @@ def polish(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature
 
     Returns
     -------
-    Tensor, (p,)
-        theta rounded to float64.
+    (Tensor, float)
+        theta rounded to float64, and sqrt(g' H^-1 g) of the last gradient: how far theta was from the optimum then.
     """
     scale = _column_scale(curvature).to(theta.device)
     kept = scale > 0
@@ -49,8 +49,8 @@ def polish(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature
     position: Pair = (start, torch.zeros_like(start))
     before = float("inf")
     for _ in range(STEPS):
-        gradient = doubled_gradient(objective, position, scale)
-        move = torch.where(kept, -curvature.solve(gradient / scale) / scale, 0.0)
+        gradient = torch.where(kept, doubled_gradient(objective, position, scale) / scale, 0.0)
+        move = torch.where(kept, -curvature.solve(gradient) / scale, 0.0)
         size = _relative(move, position[0])
         if not size < before:
             break
@@ -58,15 +58,7 @@ def polish(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature
         before = size / 2
         if size <= STILL:
             break
-    return position[0] * scale
-
-
-def remaining(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature) -> float:
-    """sqrt(g' H^-1 g) with the gradient's sums in doubled precision: how far theta is from the optimum."""
-    scale = _column_scale(curvature).to(theta.device)
-    inner = torch.where(scale > 0, theta / scale, 0.0)
-    gradient = doubled_gradient(objective, (inner, torch.zeros_like(inner)), scale)
-    return max(curvature.quadratic(torch.where(scale > 0, gradient / scale, 0.0)), 0.0) ** 0.5
+    return position[0] * scale, max(curvature.quadratic(gradient), 0.0) ** 0.5
 
 
 def _column_scale(curvature: Curvature) -> Float[Tensor, "p"]:

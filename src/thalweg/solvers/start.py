@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -26,7 +27,8 @@ def starting_point(objective: Objective) -> Float[Tensor, "p"]:
     DataError
         No feasible point is found; the text asks for `start`.
     """
-    right, left = working_sums(objective)
+    with np.errstate(over="ignore", invalid="ignore"):  # squares beyond the range of float64 are refused just below
+        right, left = working_sums(objective)
     check_range(objective, left.diagonal())
     theta = _steering(objective, left, lambda block: working_response(objective, block)[1]).solve(right)
     if bool(torch.isfinite(theta).all()) and _feasible(objective, theta):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from thalweg.show.numbers import elide
+from thalweg.data.contrasts import show_level
 from thalweg.show.plots.predictors import Predictor
 from thalweg.show.plots.style import BAND_ALPHA, LINE, scatter
+from thalweg.show.plots.ticks import name_levels
 from thalweg.show.rowwise import predicted
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _JITTER = 0.07  # of the height of a 0/1 axis
 _STRIP = 0.18  # of the distance between two levels
+_ACROSS, _UP = 1, 2  # seeds
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def draw_strips(axes: Axes, category: Predictor, levels: np.ndarray, y: Float[np
     """The data of each level side by side, spread a little."""
     place = {level: i for i, level in enumerate(category.levels)}
     at = np.array([place[level] for level in levels], dtype=float)
-    scatter(axes, at + _spread(len(at), _STRIP), y)
+    scatter(axes, at + _spread(len(at), _STRIP, _ACROSS), y)
 
 
 def draw_means(axes: Axes, category: Predictor, found: Curve) -> None:
@@ -73,10 +75,7 @@ def draw_means(axes: Axes, category: Predictor, found: Curve) -> None:
     places = np.arange(len(category.levels))
     error = np.nan_to_num(np.stack([found.mean - found.low, found.high - found.mean])).clip(0)  # rounding
     axes.errorbar(places, found.mean, error, fmt="o", color=LINE, markersize=6, capsize=5, linewidth=2, zorder=4)
-    names = [elide(str(level), 16) for level in category.levels]
-    crowded = sum(map(len, names)) > 9 * axes.figure.bbox.width / axes.figure.dpi * axes.get_position().width
-    axes.set_xticks(places, names, rotation=35 if crowded else 0, ha="right" if crowded else "center")
-    axes.set_xlim(-0.6, len(places) - 0.4)
+    name_levels(axes, [show_level(level) for level in category.levels])
     axes.grid(False, axis="x")
 
 
@@ -85,7 +84,7 @@ def outcome(fit: Fit, shown: Sample) -> Float[np.ndarray, "n"]:
     y = shown.rows.y
     if not is_binary(fit, shown):
         return y
-    inwards = np.abs(_spread(len(y), _JITTER))
+    inwards = np.abs(_spread(len(y), _JITTER, _UP))
     return np.where(y > 0, y - inwards, y + inwards)
 
 
@@ -94,6 +93,6 @@ def is_binary(fit: Fit, shown: Sample) -> bool:
     return fit.family.name == "binomial" and bool(np.isin(shown.rows.y, (0, 1)).all())
 
 
-def _spread(n: int, width: float) -> Float[np.ndarray, "n"]:
-    """The same displacements every time."""
-    return np.random.default_rng(0).uniform(-width, width, n)
+def _spread(n: int, width: float, seed: int) -> Float[np.ndarray, "n"]:
+    """The same displacements every time; across and up they are independent, so that points fill their place."""
+    return np.random.default_rng(seed).uniform(-width, width, n)

@@ -51,27 +51,43 @@ def draw_diagnostics(fit: Fit) -> Figure:
     for axes, panel in zip(figure.subplots(2, 2).flat, (_residuals, _qq, _scale, _leverage), strict=True):
         panel(fit, shown, axes)
     headline(figure, fit.spec.formula)
-    caption(figure, _caption(fit, shown))
+    caption(figure, _caption(fit, shown, figure.axes[-1]))
     return figure
 
 
 def _alone(fit: Fit, panel: Panel) -> Figure:
     shown = sample(fit)
     figure = new_figure(7.2, 5.2)
-    panel(fit, shown, figure.subplots())
+    axes = figure.subplots()
+    panel(fit, shown, axes)
     headline(figure, fit.spec.formula)
-    caption(figure, _caption(fit, shown))
+    caption(figure, _caption(fit, shown, axes if panel is _leverage else None))
     return figure
 
 
-def _caption(fit: Fit, shown: Sample) -> str:
+def _caption(fit: Fit, shown: Sample, leverage: Axes | None) -> str:
     parts = [shown.caption]
     if not np.isfinite(shown.rows.standardized).any():
         reason = fit.covariance_reason or fit.statistics.reasons.get("dispersion") or "this fit has no covariance"
         parts.append(f"No standardised residuals: {reason}.")
     if fit.family.name == "binomial" and bool(np.isin(shown.rows.y, (0, 1)).all()):
         parts.append("Residuals of a 0/1 response lie on two curves and are not normal even where the model is right.")
+    if shown.outlying[1].size:
+        parts.append("Labels are row numbers of the data, from 1.")
+    if leverage is not None:
+        parts.append(_without_contours(leverage))
     return " ".join(part for part in parts if part)
+
+
+def _without_contours(axes: Axes) -> str:
+    """What it means that a contour is not in the view: every point lies below it."""
+    labels = axes.get_legend_handles_labels()[1]
+    unseen = [level for level in COOK_LEVELS if _contour_label(level) not in labels]
+    return f"No Cook's distance above {unseen[0]:g}." if unseen and len(axes.lines) > 1 else ""
+
+
+def _contour_label(level: float) -> str:
+    return f"Cook's distance {level:g}"
 
 
 def _nothing(axes: Axes) -> None:
@@ -166,7 +182,7 @@ def _cook_contours(axes: Axes, rank: int) -> None:
         r = np.sqrt(level * rank * (1 - h) / h)
         seen = (r <= high) | (-r >= low)
         for sign in (1, -1):
-            label = f"Cook's distance {level:g}" if sign == 1 and seen.any() else None
+            label = _contour_label(level) if sign == 1 and seen.any() else None
             axes.plot(h, sign * r, color=LINE, linewidth=1.1, dashes=dashes, label=label, zorder=1)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(fontsize=TICK_SIZE - 0.5, frameon=True, framealpha=0.85, edgecolor="none", loc="best")

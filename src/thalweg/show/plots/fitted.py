@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from thalweg.data.contrasts import show_level
 from thalweg.errors import NotAvailableError
 from thalweg.show.links import axis_name
 from thalweg.show.numbers import elide
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from thalweg.result import Fit
 
-MOST_CURVES = 7  # levels of a category that are drawn into one picture: one colour each
+MOST_CURVES = len(PALETTE)  # levels of a category that are drawn into one picture: one colour each
 
 
 def draw_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
@@ -107,10 +108,10 @@ def _draw_curves(fit: Fit, number: Predictor, category: Predictor, shown: Sample
     for colour, level in zip(PALETTE, category.levels, strict=False):
         if shown is not None and y is not None:
             here = category.of(shown.columns) == level
-            scatter(axes, number.of(shown.columns)[here], y[here], colour=colour)
+            scatter(axes, number.of(shown.columns)[here], y[here], colour=colour, among=len(y))
         columns = grid({category.column: level, number.column: 0.0}, {number: at})
         draw_band(axes, at, curve(fit, columns), colour, alpha=alpha)
-        axes.plot([], [], color=colour, linewidth=2, label=elide(str(level), 24))
+        axes.plot([], [], color=colour, linewidth=2, label=elide(show_level(level), 24))
     _finish(fit, figure, axes, number.name, shown)
     axes.legend(title=elide(category.name, 24), fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
     return figure

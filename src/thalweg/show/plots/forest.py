@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from thalweg.result import Fit
 
 MOST_LINES = 60
+_ROOM = 0.06  # of the width, between the longest intervals and the border
 _UNEVEN = 60.0  # beyond this ratio of the widest to the median extent, a linear axis would hide most of the intervals
 
 
@@ -37,12 +38,13 @@ def draw_coefficients(fit: Fit, *, intercept: bool = False) -> Figure:
     uneven = _uneven(shown)
     if uneven:
         axes.set_xscale("symlog", linthresh=uneven)
+    _set_limits(axes, shown)
+    if uneven:
         _few_ticks(axes, uneven)
     headline(figure, fit.spec.formula)
-    caption(
-        figure,
-        _without_intervals(fit) + _caption(not all(map(_clear, shown)), len(every), len(rows), len(shown), uneven),
-    )
+    said = _caption(not all(map(_clear, shown)), len(every), len(rows), len(shown), uneven)
+    left_out = "The intercept is left out." if not intercept and fit.spec.has_intercept else ""
+    caption(figure, " ".join(part for part in (_without_intervals(fit), said, left_out) if part))
     return figure
 
 
@@ -93,6 +95,15 @@ def _uneven(rows: list[Row]) -> float | None:
     return None if even else float(10.0 ** math.floor(math.log10(extents.min())))
 
 
+def _set_limits(axes: Axes, rows: list[Row]) -> None:
+    """Room beyond the outermost ends and 0, in the units of the axis' own scale."""
+    ends = np.array([value for row in rows for value in (row.estimate, row.low, row.high)] + [0.0])
+    scale = axes.xaxis.get_transform()
+    low, high = scale.transform(np.array([np.nanmin(ends), np.nanmax(ends)]))
+    room = _ROOM * (high - low) if high > low else 1.0
+    axes.set_xlim(*scale.inverted().transform(np.array([low - room, high + room])))
+
+
 def _few_ticks(axes: Axes, threshold: float) -> None:
     """Powers of ten on both sides of zero, not so many that they touch."""
     low, high = axes.get_xlim()
@@ -107,7 +118,7 @@ def _few_ticks(axes: Axes, threshold: float) -> None:
 
 
 def _without_intervals(fit: Fit) -> str:
-    return f"No intervals: {fit.covariance_reason}. " if fit.covariance is None and fit.covariance_reason else ""
+    return f"No intervals: {fit.covariance_reason}." if fit.covariance is None and fit.covariance_reason else ""
 
 
 def _caption(grey: bool, every: int, usable: int, shown: int, uneven: float | None) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thalweg.data.nodes import Name, column_names
 from thalweg.errors import OptionError
 from thalweg.show.numbers import elide, significant
-from thalweg.show.plots.predictors import Predictor, computed_from, predictors
+from thalweg.show.plots.predictors import Predictor, beside, computed_from, predictors
 from thalweg.show.plots.sample import Sample
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def held(fit: Fit, shown: Sample | None) -> dict[str, Any]:
     """The value of each column that a prediction reads, where it is not varied.
 
     A category is held at its reference level, a number at its mean (without the data: at the middle of its range), and
-    a column of which a category is computed at its value in some row.
+    a column of which a category is computed at its value in some row. An exposure is held at 1: what is drawn is then
+    the rate.
     """
     at = {p.column: p.reference if p.range is None else sum(p.range) / 2 for p in predictors(fit)}
     if shown is None:
@@ -47,7 +49,19 @@ def held(fit: Fit, shown: Sample | None) -> dict[str, Any]:
     for name in fit.spec.predictor_columns:
         if name not in categories:
             at[name] = shown.columns[name][0] if name in computed else shown.means[name]
+    exposure = fit.spec.roles.exposure
+    if exposure is not None and isinstance(exposure.node, Name) and exposure.node.name in added(fit):
+        at[exposure.node.name] = 1.0
     return at
+
+
+def added(fit: Fit) -> dict[str, str]:
+    """Columns that only add to eta, each as "Exposure" or "Offset"."""
+    formula = [name for reading in fit.spec.parsed.offsets for name in column_names(reading.node)]
+    words = dict.fromkeys([*formula, *fit.spec.roles.columns("offset")], "Offset")
+    words |= dict.fromkeys(fit.spec.roles.columns("exposure"), "Exposure")
+    apart = set(beside(fit)) - computed_from(fit)
+    return {name: word for name, word in words.items() if name in apart}
 
 
 def grid(at: Mapping[str, Any], varied: Mapping[Predictor, np.ndarray]) -> dict[str, np.ndarray]:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thalweg.data.contrasts import show_level
 from thalweg.show.links import mean_name
+from thalweg.show.numbers import elide
 from thalweg.show.plots.curves import Curve, caveat, curve, draw_band, draw_means, draw_strips, is_binary, outcome
-from thalweg.show.plots.grid import grid, held, held_text, places
-from thalweg.show.plots.predictors import Predictor
-from thalweg.show.plots.style import LINE, caption, dress, headline, new_figure, scatter
+from thalweg.show.plots.grid import added, grid, held, held_text, places
+from thalweg.show.plots.interactions import drawn_levels, partner
+from thalweg.show.plots.predictors import Predictor, predictors
+from thalweg.show.plots.style import (
+    LINE,
+    NEUTRAL,
+    PALETTE,
+    TICK_SIZE,
+    WIDE_BAND_ALPHA,
+    caption,
+    dress,
+    headline,
+    new_figure,
+    scatter,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,14 +41,15 @@ MOST_PANELS = 12
 
 @dataclass(frozen=True)
 class _Panel:
-    """One predictor with the fit along it."""
+    """One predictor with the fit along it: one line, or where it interacts with the category `by` one per level."""
 
     predictor: Predictor
-    found: Curve
+    lines: Mapping[Any, Curve]
+    by: Predictor | None = None
 
     @property
     def effect(self) -> float:
-        return float(np.ptp(self.found.mean))
+        return max(float(np.ptp(line.mean)) for line in self.lines.values())
 
 
 def draw_panels(fit: Fit, wanted: Sequence[Predictor], shown: Sample) -> Figure:
@@ -42,25 +57,32 @@ def draw_panels(fit: Fit, wanted: Sequence[Predictor], shown: Sample) -> Figure:
 
     A 0/1 response is drawn as a probability with its outcomes; everything else on the scale of the link, where partial
     residuals, the fit at x_i with the others held plus the working residual (y_i - mu_i) / h'(eta_i), are additive.
+    A number that interacts with a category has a line per level, and each row's partial residual is that of its level.
     """
     at = held(fit, shown)
     binary = is_binary(fit, shown)
-    panels = [_Panel(p, curve(fit, grid(at, {p: places(p)}), kind=_kind(binary))) for p in wanted]
+    panels = [_panel(fit, p, at, shown, "mean" if binary else "link") for p in wanted]
     kept = _largest(panels)
     figure, frames, across = _frames(len(kept))
     for i, (axes, panel) in enumerate(zip(frames, kept, strict=False)):
-        _draw(fit, axes, panel, at, shown, "" if i % across else _label(fit, binary))
+        _draw(fit, axes, panel, at, shown)
+        dress(axes, "", panel.predictor.name, "" if i % across else _label(fit, binary))
     for axes in frames[len(kept) :]:
         axes.set_visible(False)
     headline(figure, fit.spec.formula)
-    if len(kept) == 1:
-        at = {name: value for name, value in at.items() if name != kept[0].predictor.column}
     caption(figure, _caption(fit, at, kept, len(panels), shown, binary))
     return figure
 
 
-def _kind(binary: bool) -> str:
-    return "mean" if binary else "link"
+def _panel(fit: Fit, p: Predictor, at: Mapping[str, Any], shown: Sample, kind: str) -> _Panel:
+    by = partner(fit, p, predictors(fit)) if p.numeric else None
+    if by is None:
+        return _Panel(p, {None: curve(fit, grid(at, {p: places(p)}), kind=kind)})
+    lines = {
+        level: curve(fit, grid({**at, by.column: level}, {p: places(p)}), kind=kind)
+        for level in drawn_levels(by, shown)
+    }
+    return _Panel(p, lines, by)
 
 
 def _largest(panels: list[_Panel]) -> list[_Panel]:
@@ -77,22 +99,41 @@ def _frames(n: int) -> tuple[Figure, list[Axes], int]:
     return figure, list(figure.subplots(down, across, sharey=True, squeeze=False).flat), across
 
 
-def _draw(fit: Fit, axes: Axes, panel: _Panel, at: dict[str, Any], shown: Sample, label: str) -> None:
+def _draw(fit: Fit, axes: Axes, panel: _Panel, at: dict[str, Any], shown: Sample) -> None:
     p = panel.predictor
     x = p.of(shown.columns)
-    y = outcome(fit, shown) if is_binary(fit, shown) else _partial(fit, p, at, shown)
-    if p.numeric:
-        scatter(axes, x, y)
-        draw_band(axes, places(p), panel.found, LINE)
-    else:
+    y = outcome(fit, shown) if is_binary(fit, shown) else _partial(fit, panel, at, shown)
+    if not p.numeric:
         draw_strips(axes, p, x, y)
-        draw_means(axes, p, panel.found)
-    dress(axes, "", p.name, label)
+        draw_means(axes, p, panel.lines[None])
+    elif panel.by is None:
+        scatter(axes, x, y)
+        draw_band(axes, places(p), panel.lines[None], LINE)
+    else:
+        _draw_lines(axes, panel, panel.by, x, y, panel.by.of(shown.columns))
 
 
-def _partial(fit: Fit, p: Predictor, at: dict[str, Any], shown: Sample) -> np.ndarray:
-    """The fit at each row's x with the others held, plus the row's working residual."""
-    return curve(fit, grid(at, {p: p.of(shown.columns)}), kind="link").mean + shown.rows.working
+def _draw_lines(axes: Axes, panel: _Panel, by: Predictor, x: np.ndarray, y: np.ndarray, levels: np.ndarray) -> None:
+    """A line per level with the points of its rows; points of levels that have no line are grey."""
+    known = list(panel.lines)
+    rest = np.array([level not in known for level in levels.tolist()], dtype=bool)
+    if rest.any():
+        scatter(axes, x[rest], y[rest], colour=NEUTRAL, among=len(x))
+    for colour, (level, found) in zip(PALETTE, panel.lines.items(), strict=False):
+        here = levels == level
+        scatter(axes, x[here], y[here], colour=colour, among=len(x))
+        draw_band(axes, places(panel.predictor), found, colour, alpha=WIDE_BAND_ALPHA)
+        axes.plot([], [], color=colour, linewidth=2, label=elide(show_level(level), 18))
+    axes.legend(
+        title=elide(by.name, 18), title_fontsize=TICK_SIZE - 0.5, fontsize=TICK_SIZE - 1, loc="best",
+        framealpha=0.85, edgecolor="none", ncols=1 if len(known) <= 4 else 2,
+    )  # fmt: skip
+
+
+def _partial(fit: Fit, panel: _Panel, at: dict[str, Any], shown: Sample) -> np.ndarray:
+    """The fit at each row's x (and level, where lines differ) with the others held, plus the row's working residual."""
+    varied = {q: q.of(shown.columns) for q in (panel.predictor, panel.by) if q is not None}
+    return curve(fit, grid(at, varied), kind="link").mean + shown.rows.working
 
 
 def _label(fit: Fit, binary: bool) -> str:
@@ -101,9 +142,30 @@ def _label(fit: Fit, binary: bool) -> str:
 
 
 def _caption(fit: Fit, at: dict[str, Any], kept: list[_Panel], panels: int, shown: Sample, binary: bool) -> str:
-    points = "Points are the outcomes 0 and 1, spread a little." if binary else "Points are partial residuals."
-    others = f"Other predictors held at {held_text(at)}." if at else ""
-    parts = [others, points, shown.caption, caveat(fit)]
+    beside = added(fit)
+    others = {name: value for name, value in at.items() if name not in beside}
+    if len(kept) == 1:
+        others.pop(kept[0].predictor.column, None)
+        if kept[0].by is not None:
+            others.pop(kept[0].by.column, None)
+    parts = [f"Other predictors held at {held_text(others)}." if others else ""]
+    parts += [_added_text(fit, word, name, at[name]) for name, word in beside.items()]
+    parts += [_lines_text(panel, panel.by) for panel in kept if panel.by is not None]
+    parts += ["Points are the outcomes 0 and 1, spread a little." if binary else "Points are partial residuals."]
+    parts += [shown.caption, caveat(fit)]
     if panels > len(kept):
         parts.append(f"The {len(kept)} of {panels} predictors along which the fit moves most; name others with x=.")
     return " ".join(part for part in parts if part)
+
+
+def _added_text(fit: Fit, word: str, name: str, value: float) -> str:
+    """An array has no name that the user knows."""
+    role = getattr(fit.spec.roles, word.lower())
+    unnamed = role is not None and fit.options.get(word.lower(), role.text) != role.text
+    return f"{word} held at {value:.3g}." if unnamed else f"{word} held at {held_text({name: value})}."
+
+
+def _lines_text(panel: _Panel, by: Predictor) -> str:
+    text = f"Along {elide(panel.predictor.name, 24)} a line per level of {elide(by.name, 24)}"
+    drawn = len(panel.lines)
+    return text + (f" (the {drawn} of {len(by.levels)} with the most rows)." if drawn < len(by.levels) else ".")

@@ -59,10 +59,12 @@ def opacity(n: int) -> float:
     return 0.75 if n <= 200 else 0.45 if n <= 1000 else 0.3
 
 
-def scatter(axes: Axes, x: ArrayLike, y: ArrayLike, *, colour: str = POINT, label: str | None = None) -> None:
-    """Data points, of a size that suits their number."""
-    size, alpha = point_size(np.size(x)), opacity(np.size(x))
-    axes.scatter(x, y, color=colour, linewidths=0, label=label, zorder=2, s=size, alpha=alpha)
+def scatter(
+    axes: Axes, x: ArrayLike, y: ArrayLike, *, colour: str = POINT, label: str | None = None, among: int | None = None
+) -> None:
+    """Data points, of a size that suits their number, or the number of all where they are some `among` others."""
+    n = among if among is not None else np.size(x)
+    axes.scatter(x, y, color=colour, linewidths=0, label=label, zorder=2, s=point_size(n), alpha=opacity(n))
 
 
 def caption(figure: Figure, text: str) -> None:
