@@ -90,3 +90,26 @@ def test_few_levels_or_many_rows_are_not() -> None:
     for levels, rows in ((50, 60), (60, 120)):
         names = np.array([f"v{i % levels}" for i in range(rows)])
         tw.fit("y ~ g", {"y": np.arange(rows) % 7.0, "g": names})
+
+
+def test_zeros_and_ones_with_trials_are_questioned():
+    data = {"y": [0.0, 1.0, 1.0, 0.0, 1.0, 0.0], "x": [1.0, 2.0, 3.0, 2.5, 1.5, 4.0], "m": [4.0] * 6}
+    with pytest.warns(tw.errors.ThalwegWarning, match="cbind"):
+        tw.fit("y ~ x", data, family="binomial", trials="m")
+
+
+def test_an_observer_may_stop_the_fit():
+    from thalweg.observers import StopWhen, TimeLimit
+
+    seen = []
+    with pytest.warns(tw.errors.ConvergenceWarning, match="stopped by an observer"):
+        fit = tw.fit(
+            "progression ~ bmi",
+            "diabetes",
+            family="poisson",
+            observers=[seen.append, StopWhen(lambda state: state.step == 1)],
+        )
+    assert fit.solution.status.value == "stopped by an observer"
+    assert [state.step for state in seen] == fit.history.step == [0, 1]
+    with pytest.warns(tw.errors.ConvergenceWarning):
+        tw.fit("progression ~ bmi", "diabetes", family="poisson", observers=[TimeLimit(1e-9)])

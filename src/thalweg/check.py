@@ -35,7 +35,7 @@ def check(rows: Rows, family: Family, weights_kind: str) -> None:
         Labels as the response of a family that needs numbers, or more than two of them.
     """
     check_labels(rows, family)
-    low, high, weight = torch.inf, -torch.inf, 0.0
+    low, high, weight, all_or_none = torch.inf, -torch.inf, 0.0, True
     for block in rows.blocks():
         assert block.y is not None
         used = _used(block)
@@ -45,6 +45,7 @@ def check(rows: Rows, family: Family, weights_kind: str) -> None:
         if bool(used.any()):
             low, high = min(low, float(block.y[used].min())), max(high, float(block.y[used].max()))
         weight += float(used.sum())
+        all_or_none = all_or_none and bool((block.y == block.y.round()).all())
     if weight == 0:
         raise DataError("all weights are zero", advice="Give at least one row a positive weight.")
     if family.name == "binomial" and low == high and low in (0.0, 1.0):
@@ -52,6 +53,9 @@ def check(rows: Rows, family: Family, weights_kind: str) -> None:
             f"the response holds one class only: every row is {_shown(rows.spec.response_label(low))}",
             advice="Give rows of both classes.",
         )
+    if family.name == "binomial" and rows.spec.roles.trials is not None and all_or_none:
+        text = "every proportion is 0 or 1: each row is taken as no success or as all of its trials being successes"
+        tell(ThalwegWarning(f"{text}; for counts of successes write cbind(successes, failures) ~ ..."))
 
 
 @contextmanager

@@ -50,6 +50,7 @@ def fit(
     max_iter: int = 100,
     tol: float = 1e-10,
     progress: Callable[[State], None] | None = None,
+    observers: Sequence[Callable[[State], None]] = (),
     **options: Any,
 ) -> Fit:
     """Fit a generalized linear model described by a formula.
@@ -96,7 +97,10 @@ def fit(
     max_iter, tol :
         For Newton's method: most steps, and the distance from the optimum, in standard errors, at which to stop.
     progress : callable, optional
-        Called with each state of the solver.
+        Called with each state of the solver, as `thalweg.observers.Progress` to see a line on standard error.
+    observers : sequence of callables
+        Called with each state too; one that raises `thalweg.observers.Stop` ends the solve there, as `StopWhen` and
+        `TimeLimit` do.
     **options :
         Parameters of the family (alpha, power) and of the link (exponent), and how to read a text file: delimiter,
         decimal, encoding, header, format, text (columns that are categories although they hold numbers).
@@ -130,7 +134,7 @@ def fit(
     0.7047
     """
     check_order(formula, data)
-    check_callables(solver, progress)
+    check_callables(solver, progress, *observers)
     reading = {key: options.pop(key) for key in READING if key in options}
     check_options(options, (*SIGNATURE, *READING))
     check_weights_kind(weights_kind)
@@ -144,16 +148,16 @@ def fit(
     warn_of_many_levels(spec)
     rows = Rows(source, spec)
     history = History()
-    observers: list[Observer] = [history] if progress is None else [history, progress]
+    watching: list[Observer] = [history, *([] if progress is None else [progress]), *observers]
     theta = start_vector(start, spec.names)
     unknown_alpha = needs_alpha(family, options)
     model = family_named(family, link, **({"alpha": 1.0} if unknown_alpha else options))
     check(rows, model, weights_kind)
     if unknown_alpha:
-        model, solution = solve_with_alpha(rows, link, theta, observers, max_iter=max_iter, tol=tol)
+        model, solution = solve_with_alpha(rows, link, theta, watching, max_iter=max_iter, tol=tol)
     else:
         chosen = choose(model, max_iter=max_iter, tol=tol) if solver is None else solver
-        solution = solve(chosen, Objective(rows, model), theta, observers)
+        solution = solve(chosen, Objective(rows, model), theta, watching)
     result = conclude(rows, model, solution, history, Choices(weights_kind, covariance, given, level))
     warn(result)
     return result
@@ -162,8 +166,8 @@ def fit(
 SIGNATURE = tuple(name for name, each in signature(fit).parameters.items() if each.kind is each.KEYWORD_ONLY)
 
 
-def check_callables(solver: Any, progress: Any) -> None:
-    """Refuse a solver that is none, as its name in quotes, and a progress that cannot be called.
+def check_callables(solver: Any, *watching: Any) -> None:
+    """Refuse a solver that is none, as its name in quotes, and a progress or observer that cannot be called.
 
     Raises
     ------
@@ -174,8 +178,11 @@ def check_callables(solver: Any, progress: Any) -> None:
             f"solver is {solver!r}",
             advice="Give a solver as thalweg.solvers.newton.Newton(max_iter=50), or none: one is chosen.",
         )
-    if progress is not None and not callable(progress):
-        raise OptionError(f"progress is {progress!r}", advice="Give a function of one argument, the solver's state.")
+    for watcher in watching:
+        if watcher is not None and not callable(watcher):
+            raise OptionError(
+                f"progress or an observer is {watcher!r}", advice="Give a function of one argument, the solver's state."
+            )
 
 
 def needs_alpha(family: Any, options: Mapping[str, Any]) -> bool:

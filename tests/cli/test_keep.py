@@ -77,7 +77,7 @@ def test_types_stay_in_typed_files(call, line, tmp_path, suffix):
             "code": ["007", "", None],
             "small": pa.array([1, 2, 3], pa.int8()),
             "day": [date(2024, 1, 2), date(2024, 1, 3), None],
-            "group": pa.array(["a", "b", "a"]).dictionary_encode(),
+            "group": pa.array(["a", "b", "c"]).dictionary_encode(),
             "x": [1.0, 2.0, 3.0],
         }
     )

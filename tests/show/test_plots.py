@@ -441,3 +441,9 @@ def test_the_leverage_picture_says_what_lies_outside_its_view(linear: tw.Fit) ->
     figure = plot(fit, "leverage")
     assert {"Cook's distance 0.5", "Cook's distance 1"} <= set(_axes(figure).get_legend_handles_labels()[1])
     assert "No Cook's distance" not in figure.get_supxlabel()
+
+
+def test_a_notebook_is_given_a_png():
+    import thalweg as tw
+
+    assert tw.fit("progression ~ bmi", "diabetes").plot("coefficients")._repr_png_().startswith(b"\x89PNG")

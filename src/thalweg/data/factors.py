@@ -193,7 +193,7 @@ class CategoricalFactor(Factor):
         if not codes.numel() or int(codes.min()) >= 0:
             return codes
         absent, unseen = codes == MISSING, codes == UNSEEN
-        if True:
+        if columns.missing == "error":
             self._refuse(absent, unseen, columns)
         if columns.unseen == "error":
             self._refuse(unseen, unseen, columns)

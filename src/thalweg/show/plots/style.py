@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,24 @@ _FORMATS = ("png", "svg", "pdf", "jpg", "webp")
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure in inches, drawn by Agg and known to no window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    figure = _shown_in_notebooks()(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+@cache
+def _shown_in_notebooks() -> type[Figure]:
+    """A Figure that a notebook shows by itself; matplotlib's own needs pyplot to have been imported."""
+    from matplotlib.figure import Figure
+
+    class Picture(Figure):
+        def _repr_png_(self) -> bytes:
+            stream = io.BytesIO()
+            self.savefig(stream, format="png")
+            return stream.getvalue()
+
+    return Picture
 
 
 def dress(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
