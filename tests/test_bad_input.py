@@ -356,7 +356,7 @@ WRONG_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "max_iter": ({"max_iter": -1}, "max_iter is -1"),
     "tol": ({"tol": math.nan}, "tol is nan"),
     "solver in words": ({"solver": "newton"}, "solver is 'newton'"),
-    "progress": ({"progress": 5}, "progress is 5"),
+    "progress": ({"progress": 5}, "observer is 5"),
     "level": ({"level": 95}, "level is 95"),
     "covariance": ({"covariance": "HC9"}, "covariance is 'HC9'"),
     "alpha": ({"family": "negative_binomial", "alpha": -1}, "alpha .* above 0"),

@@ -106,7 +106,7 @@ def _write_parquet(table: pyarrow.Table, path: Path) -> None:
 def _write_arrow(table: pyarrow.Table, path: Path) -> None:
     import pyarrow.feather
 
-    pyarrow.feather.write_feather(table.unify_dictionaries(), str(path))  # the format allows one dictionary a column
+    pyarrow.feather.write_feather(table, str(path))
 
 
 def joined(tables: Iterable[pyarrow.Table], untyped: Collection[str] = ()) -> pyarrow.Table:

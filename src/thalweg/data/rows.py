@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from thalweg.data.spec import Spec
 
 KEEP_BYTES = 2**26  # a design up to this size is built once and kept
-BLOCK_BYTES = 900_000  # of design per block: fits the second-level cache of one core
-BLOCK_ROWS = (256, 8192)  # least and most rows of a block
+BLOCK_BYTES = 3_600_000  # of design per block: enough work per operation that threads need not wait for each other
+BLOCK_ROWS = (256, 16384)  # least and most rows of a block
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ step halving; its passes read the response and the offset but never multiply by 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -57,19 +57,34 @@ class ConstantMean:
         if w == 0.0:
             return cls()
         mean = float(weight @ y) / w
-        mean = min(max(mean, float(y.min())), float(y.max()))  # rounding must not leave the response's range
-        return cls(w, mean, float(weight @ family.unit_deviance(y, torch.full_like(y, mean))))
+        low, high = float(y.min()), float(y.max())
+        if low == high:
+            return cls(w, low, 0.0)
+        mean = min(max(mean, low), high)  # rounding must not leave the response's range
+        return cls(w, mean, float(weight @ deviance_from(y, mean, family)))
 
-    def merge(self, other: ConstantMean, family: Family) -> ConstantMean:
-        """That of both parts."""
-        if self.weight == 0.0 or other.weight == 0.0:
-            return other if self.weight == 0.0 else self
-        total = self.weight + other.weight
-        mean = self.mean + (other.mean - self.mean) * (other.weight / total)
-        parts = torch.tensor([self.mean, other.mean], dtype=torch.float64)
-        weights = torch.tensor([self.weight, other.weight], dtype=torch.float64)
-        between = float(weights @ family.unit_deviance(parts, torch.full_like(parts, mean)))
-        return ConstantMean(total, mean, self.deviance + other.deviance + between)
+    @classmethod
+    def joined(cls, parts: Sequence[ConstantMean], family: Family) -> ConstantMean:
+        """That of all parts together."""
+        filled = [part for part in parts if part.weight > 0]
+        if len(filled) < 2:
+            return filled[0] if filled else cls()
+        weights, means, within = (
+            torch.tensor([getattr(part, name) for part in filled], dtype=torch.float64)
+            for name in ("weight", "mean", "deviance")
+        )
+        total = float(weights.sum())
+        first = means[0]
+        mean = float(first + weights @ (means - first) / total)  # from the first, so that equal means stay exact
+        between = family.unit_deviance(means, torch.full_like(means, mean))
+        return cls(total, mean, float(within.sum() + weights @ between))
+
+
+def deviance_from(y: Float[Tensor, "n"], mean: float, family: Family) -> Float[Tensor, "n"]:
+    """d(y, m) of each row for one m: by the family's fast loss where m has a finite eta."""
+    eta = family.link.link(torch.tensor(mean, dtype=y.dtype, device=y.device)).expand_as(y).contiguous()
+    fast = 2 * family.value(y, eta)
+    return fast if bool(torch.isfinite(fast).all()) else family.unit_deviance(y, torch.full_like(y, mean))
 
 
 def null_intercept(rows: Readable, family: Family, mean: float, offset: float) -> float:

@@ -26,7 +26,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from typing import TYPE_CHECKING, final
 
 from jaxtyping import Float
@@ -142,8 +141,7 @@ def compute(
         Parameters of the family that were estimated by maximum likelihood, which AIC and BIC count: 1 for a negative
         binomial's alpha.
     """
-    parts = map_readings(Sums.of, rows, family, theta, weights_kind)
-    sums = reduce(lambda left, right: left.merge(right, family), parts)
+    sums = Sums.gathered(map_readings(Sums.of, rows, family, theta, weights_kind), family)
     if rss is not None and is_least_squares(family):
         sums = replace(sums, rss=rss, chi2=rss, deviance=rss)
     known = _Known(sums, family, theta, weights_kind, rank, bool(spec.has_intercept))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import islice
 from typing import final
 
 from thalweg.inference.moments import Moments
 from thalweg.inference.null_model import ConstantMean
 from thalweg.inference.reading import Reading
 from thalweg.losses.base import Family
+
+NUMBERS = ("n", "user_weight", "rss", "chi2", "deviance", "saturated", "log_weights")
+MOMENTS = ("response", "offset", "net")
+HELD = 512  # parts that are joined at a time
 
 
 @final
@@ -54,7 +62,7 @@ class Sums:
             user_weight=float(r.user_weight.sum()),
             rss=float(weight @ error),
             chi2=float(weight @ r.family.pearson(r.y, r.mu).square()),
-            deviance=float(weight @ r.family.unit_deviance(r.y, r.mu)),
+            deviance=2 * float(weight @ r.family.value(r.y, r.eta)),
             saturated=0.0 if fixed is None else saturated(r, fixed),
             log_weights=float(r.repeat @ r.scale.log()) if r.family.name == "gaussian" else 0.0,
             response=Moments.of(r.y, weight),
@@ -63,15 +71,21 @@ class Sums:
             constant=ConstantMean.of(r.y, weight, r.family),
         )
 
-    def merge(self, other: Sums, family: Family) -> Sums:
-        """Those of both parts."""
-        numbers = {
-            entry.name: getattr(self, entry.name) + getattr(other, entry.name)
-            for entry in fields(self)
-            if isinstance(getattr(self, entry.name), float)
-        }
-        moments = {name: getattr(self, name).merge(getattr(other, name)) for name in ("response", "offset", "net")}
-        return Sums(**numbers, **moments, constant=self.constant.merge(other.constant, family))
+    @classmethod
+    def joined(cls, parts: Sequence[Sums], family: Family) -> Sums:
+        """Those of all parts together."""
+        numbers = {name: math.fsum(getattr(part, name) for part in parts) for name in NUMBERS}
+        moments = {name: reduce(Moments.merge, (getattr(part, name) for part in parts)) for name in MOMENTS}
+        return cls(**numbers, **moments, constant=ConstantMean.joined([part.constant for part in parts], family))
+
+    @classmethod
+    def gathered(cls, parts: Iterable[Sums], family: Family) -> Sums:
+        """The same for any number of parts, of which a few hundred are held at a time."""
+        rest = iter(parts)
+        total = cls.joined(list(islice(rest, HELD)), family)
+        while more := list(islice(rest, HELD)):
+            total = cls.joined([total, *more], family)
+        return total
 
     @property
     def has_offset(self) -> bool:
