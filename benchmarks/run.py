@@ -59,15 +59,15 @@ class Case:
 
 
 CASES = [
-    Case("least-squares-1e6x50", "gaussian", 1_000_000, 50, 7),
-    Case("least-squares-1e5x500", "gaussian", 100_000, 500, 5),
+    Case("least-squares-1e6x50", "gaussian", 1_000_000, 50, 5),
+    Case("least-squares-1e5x500", "gaussian", 100_000, 500, 3),
     Case("least-squares-150x5", "gaussian", 150, 5, 31),
     Case("least-squares-20x2", "gaussian", 20, 2, 31),
-    Case("logistic-1e6x50", "binomial", 1_000_000, 50, 5),
+    Case("logistic-1e6x50", "binomial", 1_000_000, 50, 3),
     Case("logistic-1e5x500", "binomial", 100_000, 500, 3),
     Case("logistic-150x5", "binomial", 150, 5, 31),
     Case("logistic-20x2", "binomial", 20, 2, 31),
-    Case("poisson-678000x45", "poisson", 678_000, 45, 5),
+    Case("poisson-678000x45", "poisson", 678_000, 45, 3),
 ]
 
 

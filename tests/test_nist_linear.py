@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from digits import digits
+from digits import CEILINGS, digits
 
 FORMULAS = {
     "Norris": "y ~ x",
@@ -24,20 +24,6 @@ FORMULAS = {
     "Wampler3": "y ~ poly(x, 5, raw=True)",
     "Wampler4": "y ~ x + I(x**2) + I(x**3) + I(x**4) + I(x**5)",
     "Wampler5": "y ~ poly(x, 5, raw=True)",
-}
-# Digits against the certificate of the exact (rational) solution of the float64 data, as the reference states them.
-CEILINGS = {
-    "Norris": 14.1,
-    "Pontius": 13.5,
-    "NoInt1": 14.7,
-    "NoInt2": 15.0,
-    "Filip": 14.0,
-    "Longley": 14.6,
-    "Wampler1": 15.0,
-    "Wampler2": 13.2,
-    "Wampler3": 15.0,
-    "Wampler4": 15.0,
-    "Wampler5": 15.0,
 }
 
 

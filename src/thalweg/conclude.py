@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 import thalweg
+from thalweg.data.roles import AS_ARRAY
 from thalweg.data.rows import Rows
 from thalweg.data.spec import Spec
 from thalweg.diagnose.separation import Recession
@@ -45,7 +46,7 @@ class Choices:
 
     def options(self) -> dict[str, Any]:
         """What a model file and a summary say of them: a name, or that an array was given."""
-        named = {k: v if isinstance(v, str) else "given as an array" for k, v in self.given.items() if v is not None}
+        named = {k: v if isinstance(v, str) else AS_ARRAY for k, v in self.given.items() if v is not None}
         return {"weights_kind": self.weights_kind, **named}
 
 

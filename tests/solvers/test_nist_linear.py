@@ -8,22 +8,7 @@ from math import sqrt
 import pytest
 import torch
 
-from digits import digits
-
-# Digits against the certificate of the rational least squares of the float64 data, as the reference states them.
-CEILINGS = {
-    "Norris": 14.1,
-    "Pontius": 13.5,
-    "NoInt1": 14.7,
-    "NoInt2": 15.0,
-    "Filip": 14.0,
-    "Longley": 14.6,
-    "Wampler1": 15.0,
-    "Wampler2": 13.2,
-    "Wampler3": 15.0,
-    "Wampler4": 15.0,
-    "Wampler5": 15.0,
-}
+from digits import CEILINGS, digits
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ def document(fit: Fit, equation: str | None = None) -> dict[str, Any]:
     from dataclasses import asdict
 
     from thalweg.inference.coefficients import coefficient_table
+    from thalweg.show.whole import figures
 
     return {
         "thalweg": fit.versions.get("thalweg"),
@@ -28,7 +29,7 @@ def document(fit: Fit, equation: str | None = None) -> dict[str, Any]:
         "covariance": fit.covariance_kind,
         "df": fit.df,
         "coefficients": [asdict(row) for row in coefficient_table(fit, fit.level)],
-        "statistics": asdict(fit.statistics),
+        "statistics": figures(fit),
         "equation": equation,
     }
 

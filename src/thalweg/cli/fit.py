@@ -10,9 +10,9 @@ import typer
 
 from thalweg.cli import options as o
 from thalweg.cli import outputs
-from thalweg.cli.progress import Progress
 from thalweg.cli.report import check_words, prepare
 from thalweg.cli.speech import notes
+from thalweg.observers.progress import Progress
 
 if TYPE_CHECKING:
     from thalweg.data.source import Source

@@ -10,9 +10,9 @@ import typer
 from thalweg.cli import options as o
 from thalweg.cli import outputs
 from thalweg.cli.document import printed
-from thalweg.cli.progress import Progress
 from thalweg.cli.speech import notes
 from thalweg.errors import OptionError
+from thalweg.observers.progress import Progress
 
 if TYPE_CHECKING:
     from thalweg.inference.prediction import Request

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from thalweg.data.expression import EXPRESSION_KEYWORDS, Reading, read
@@ -85,6 +86,12 @@ class Formula:
         nodes = [self.factors[key] for term in self.terms for key in term.factors]
         nodes += [offset.node for offset in self.offsets]
         return tuple(dict.fromkeys(name for node in nodes for name in column_names(node)))
+
+
+@lru_cache(maxsize=128)
+def parsed_once(text: str, columns: tuple[str, ...]) -> Formula:
+    """`parse_formula`, remembered: a model that is fitted again and again is read once."""
+    return parse_formula(text, columns)
 
 
 def parse_formula(text: str, columns: Sequence[str] = ()) -> Formula:

@@ -25,7 +25,7 @@ from thalweg.data.dialects import dialect_writer, is_expanded
 from thalweg.data.doubled_columns import Doubled, doubled, pair
 from thalweg.data.evaluate import Columns, as_tensor, evaluate
 from thalweg.data.factors import Absent, CategoricalFactor, NumericFactor, Rowwise, Unseen
-from thalweg.data.formula import Formula, parse_formula
+from thalweg.data.formula import Formula, parsed_once
 from thalweg.data.learn import Learned, Missing, fitted_transforms, learn, numeric_columns
 from thalweg.data.matrix import Dense
 from thalweg.data.missing import Tally, gaps, require_finite, without
@@ -118,7 +118,7 @@ class Spec:
         texts = {"weights": weights, "offset": offset, "exposure": exposure, "trials": trials, "cluster": cluster}
         roles = parse_roles(texts, source.names)
         others = [name for name in source.names if name not in roles.columns()]
-        parsed = parse_formula(formula, others)
+        parsed = parsed_once(formula, tuple(others))
         how = cast(Missing, missing)
         learned, cluster_levels = learn(parsed, roles, source, how)
         return cls.assemble(parsed, roles, learned, how, cluster_levels, weakref.ref(source))
@@ -371,6 +371,8 @@ class Spec:
                 continue
             parts = [(name, column)] if column.dim() == 1 else [(f"{name}[{i}]", c) for i, c in enumerate(column.T)]
             for key, values in parts:
+                if key not in self.ranges:  # of another width than in the fit, which the design refuses by name
+                    continue
                 least, most = self.ranges[key]
                 counts[key] = int(((values < least) | (values > most)).sum())
         return {name: count for name, count in counts.items() if count}

@@ -86,8 +86,9 @@ def read_strd(path: str | Path) -> Strd:
 
     Examples
     --------
-    >>> read_strd("Norris.dat").certified_text  # doctest: +SKIP
-    ('-0.262323073774029', '1.00211681802045')
+    >>> read_strd("Norris.dat")
+    Traceback (most recent call last):
+    thalweg.errors.SourceError: Norris.dat cannot be read: no such file or directory.
     """
     try:
         text = Path(path).read_bytes()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
-from typing import final
+from typing import Any, final
 
 from thalweg.inference.moments import Moments
 from thalweg.inference.null_model import ConstantMean
@@ -74,7 +74,7 @@ class Sums:
     @classmethod
     def joined(cls, parts: Sequence[Sums], family: Family) -> Sums:
         """Those of all parts together."""
-        numbers = {name: math.fsum(getattr(part, name) for part in parts) for name in NUMBERS}
+        numbers: dict[str, Any] = {name: math.fsum(getattr(part, name) for part in parts) for name in NUMBERS}
         moments = {name: reduce(Moments.merge, (getattr(part, name) for part in parts)) for name in MOMENTS}
         return cls(**numbers, **moments, constant=ConstantMean.joined([part.constant for part in parts], family))
 

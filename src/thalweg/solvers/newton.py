@@ -143,7 +143,7 @@ class Newton(Solver):
     def _sample(self, objective: Objective) -> tuple[Tensor, Curvature] | None:
         """The optimum of a sample of the rows, to below the sample's own noise, and its curvature for all rows."""
         state: NewtonState | None = None
-        rows = objective.count
+        rows = objective.count if objective.large else None
         for every in SAMPLING:
             if rows is None or rows // every < ROWS_PER_COLUMN * objective.columns:
                 continue

@@ -23,7 +23,7 @@ from thalweg.objective import Objective
 from thalweg.solvers.curvature import Curvature
 
 STEPS = 30
-STILL = 1e-17  # relative size of a step that no longer changes theta
+STILL = 2.0**-54  # relative size of a step after which the next one is below the rounding of theta
 
 
 def polish(objective: Objective, theta: Float[Tensor, "p"], curvature: Curvature) -> tuple[Float[Tensor, "p"], float]:

@@ -33,7 +33,7 @@ class Progress:
 
     Examples
     --------
-    >>> from thalweg.cli.progress import Progress
+    >>> from thalweg.observers import Progress
     >>> with Progress("fitting") as progress:
     ...     pass                                   # tw.fit(..., progress=progress)
     """

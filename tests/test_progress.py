@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from thalweg.cli.progress import Progress
+from thalweg.observers.progress import Progress
 from thalweg.solvers.base import State
 
 
