@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from inspect import signature
 from typing import Any
 
@@ -26,6 +27,7 @@ from thalweg.solvers.base import Solver, State
 from thalweg.solvers.choose import choose, start_vector
 from thalweg.solvers.dispersion import solve_with_alpha
 from thalweg.solvers.iterate import Observer, solve
+from thalweg.threads import one_thread
 
 READING = ("delimiter", "decimal", "encoding", "header", "format", "text")
 
@@ -152,13 +154,14 @@ def fit(
     theta = start_vector(start, spec.names)
     unknown_alpha = needs_alpha(family, options)
     model = family_named(family, link, **({"alpha": 1.0} if unknown_alpha else options))
-    check(rows, model, weights_kind)
-    if unknown_alpha:
-        model, solution = solve_with_alpha(rows, link, theta, watching, max_iter=max_iter, tol=tol)
-    else:
-        chosen = choose(model, max_iter=max_iter, tol=tol) if solver is None else solver
-        solution = solve(chosen, Objective(rows, model), theta, watching)
-    result = conclude(rows, model, solution, history, Choices(weights_kind, covariance, given, level))
+    with nullcontext() if Objective(rows, model).large else one_thread():
+        check(rows, model, weights_kind)
+        if unknown_alpha:
+            model, solution = solve_with_alpha(rows, link, theta, watching, max_iter=max_iter, tol=tol)
+        else:
+            chosen = choose(model, max_iter=max_iter, tol=tol) if solver is None else solver
+            solution = solve(chosen, Objective(rows, model), theta, watching)
+        result = conclude(rows, model, solution, history, Choices(weights_kind, covariance, given, level))
     warn(result)
     return result
 
