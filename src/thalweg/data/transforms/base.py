@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jaxtyping import Float
@@ -12,7 +12,7 @@ from torch import Tensor
 from thalweg.data.nodes import Node
 from thalweg.error_free import Pair
 
-Options = Mapping[str, Hashable]
+Options = Mapping[str, Any]  # checked once, by `bind`
 State = dict[str, Any]
 
 

@@ -32,9 +32,9 @@ def check_range(options: Options) -> None:
     if options["extrapolation"] not in EXTRAPOLATIONS:
         raise ValueError(f"extrapolation must be one of {', '.join(EXTRAPOLATIONS)}")
     low, high = options["lower_bound"], options["upper_bound"]
-    if low is not None and high is not None and not low < high:  # type: ignore[operator]
+    if low is not None and high is not None and not low < high:
         raise ValueError("lower_bound must lie below upper_bound")
-    if len(options["knots"] or ()) > MAX_KNOTS:  # type: ignore[arg-type]
+    if len(options["knots"] or ()) > MAX_KNOTS:
         raise ValueError(f"at most {MAX_KNOTS} knots are possible")
 
 
@@ -43,12 +43,12 @@ def check(options: Options) -> None:
     check_range(options)
     number(options, "degree", least=0, whole=True)
     truth(options, "include_intercept")
-    degree = int(options["degree"])  # type: ignore[call-overload]
+    degree = int(options["degree"])
     if degree > 20:
         raise ValueError("degree must be at most 20")
     least = degree + bool(options["include_intercept"])
     number(options, "df", least=max(least, 1), whole=True)
-    if int(options["df"] or 0) > MAX_KNOTS:  # type: ignore[call-overload]
+    if int(options["df"] or 0) > MAX_KNOTS:
         raise ValueError(f"df must be at most {MAX_KNOTS}")
 
 
@@ -76,8 +76,8 @@ class RangeLearner(Learner):
             The column is constant, or all of it lies outside.
         """
         given = self.options["lower_bound"], self.options["upper_bound"]
-        low = self.least if given[0] is None else float(given[0])  # type: ignore[arg-type]
-        high = self.most if given[1] is None else float(given[1])  # type: ignore[arg-type]
+        low = self.least if given[0] is None else float(given[0])
+        high = self.most if given[1] is None else float(given[1])
         if not low < high:
             raise ValueError(f"a spline needs a range, and its bounds are {low:g} and {high:g}")
         if self.options["extrapolation"] == "raise" and (self.least < low or self.most > high):
@@ -98,10 +98,10 @@ class BSplineLearner(RangeLearner):
 
     def state(self) -> State:
         low, high = self.bounds()
-        inner = sorted(float(knot) for knot in self.options["knots"] or ())  # type: ignore[attr-defined]
-        degree = int(self.options["degree"])  # type: ignore[call-overload]
+        inner = sorted(float(knot) for knot in self.options["knots"] or ())
+        degree = int(self.options["degree"])
         if self.options["df"] is not None:
-            count = int(self.options["df"]) - degree - bool(self.options["include_intercept"])  # type: ignore[call-overload]
+            count = int(self.options["df"]) - degree - bool(self.options["include_intercept"])
             inner = np.quantile(self.values(low, high), np.linspace(0, 1, count + 2))[1:-1].tolist()
         if inner and not (low <= inner[0] and inner[-1] <= high):
             raise ValueError(f"knots must lie between the bounds {low:g} and {high:g}")
@@ -112,7 +112,7 @@ class BSpline(Transform):
     """The columns that the knots define."""
 
     def __init__(self, options: Options, state: State) -> None:
-        self.degree = int(options["degree"])  # type: ignore[call-overload]
+        self.degree = int(options["degree"])
         self.spans_intercept = bool(options["include_intercept"])
         self.extrapolation = options["extrapolation"]
         self.knots = floats(state, "knots")

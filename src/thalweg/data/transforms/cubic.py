@@ -30,7 +30,7 @@ def check(options: Options) -> None:
     if options["df"] is None and options["knots"] is None:
         raise ValueError("give df or knots")
     number(options, "df", least=1 if options["constraints"] else 2, whole=True)
-    if int(options["df"] or 0) > MAX_KNOTS:  # type: ignore[call-overload]
+    if int(options["df"] or 0) > MAX_KNOTS:
         raise ValueError(f"df must be at most {MAX_KNOTS}")
 
 
@@ -54,7 +54,7 @@ class CubicLearner(RangeLearner):
     def _inner(self, low: float, high: float) -> np.ndarray:
         if self.options["df"] is None:
             return np.unique(np.array(self.options["knots"], dtype=float))
-        count = int(self.options["df"]) - 2 + self.cyclic + (self.options["constraints"] is not None)  # type: ignore[call-overload]
+        count = int(self.options["df"]) - 2 + self.cyclic + (self.options["constraints"] is not None)
         x = np.unique(self.values(low, high))
         x = x[(x >= low) & (x <= high)]
         if not len(x):

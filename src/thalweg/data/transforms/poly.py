@@ -39,7 +39,7 @@ def check(options: Options) -> None:
     """Refuse a degree that is no small whole number."""
     number(options, "degree", least=1, whole=True)
     truth(options, "raw")
-    if int(options["degree"]) > MAX_DEGREE:  # type: ignore[call-overload]
+    if int(options["degree"]) > MAX_DEGREE:
         raise ValueError(f"degree must be at most {MAX_DEGREE}")
 
 
@@ -78,7 +78,7 @@ class PolyLearner(Learner):
     """Shift, a, b and the number of rows; or, for raw powers, only that there are enough distinct values."""
 
     def __init__(self, options: Options) -> None:
-        self.degree, self.raw = int(options["degree"]), bool(options["raw"])  # type: ignore[call-overload]
+        self.degree, self.raw = int(options["degree"]), bool(options["raw"])
         self.distinct = torch.empty(0, dtype=torch.float64)
         self.nodes = self.weights = torch.empty(0, dtype=torch.float64)
         self.count, self.shift = 0, 0.0
@@ -133,7 +133,7 @@ class OrthogonalPoly(Transform):
     """p_1 .. p_k of equation (1)."""
 
     def __init__(self, options: Options, state: State) -> None:
-        self.degree = int(options["degree"])  # type: ignore[call-overload]
+        self.degree = int(options["degree"])
         self.a, self.b = floats(state, "a", self.degree), floats(state, "b", self.degree)
         self.shift = real(state.get("shift", 0.0), "shift")  # the first files have none
         self.count = real(state.get("count"), "count")
@@ -174,7 +174,7 @@ class RawPoly(Transform):
     """x, x², .., xᵏ, in two words where they are asked for."""
 
     def __init__(self, options: Options, state: State) -> None:
-        self.degree = int(options["degree"])  # type: ignore[call-overload]
+        self.degree = int(options["degree"])
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -57,18 +57,18 @@ class ScaleLearner(Learner):
         center, scale = self._center(), self.options["scale"]
         if isinstance(scale, bool):
             return {"center": center, "scale": self._deviation(center or 0.0) if scale else None}
-        if float(scale) == 0:  # type: ignore[arg-type]
+        if float(scale) == 0:
             raise ValueError("a scale of 0 divides by zero")
-        return {"center": center, "scale": float(scale)}  # type: ignore[arg-type]
+        return {"center": center, "scale": float(scale)}
 
     def _center(self) -> float | None:
         center = self.options["center"]
         if isinstance(center, bool):
             return self.shift + self.mean if center else None
-        return float(center)  # type: ignore[arg-type]
+        return float(center)
 
     def _deviation(self, center: float) -> float:
-        freedom = self.count - float(self.options["ddof"])  # type: ignore[arg-type]
+        freedom = self.count - float(self.options["ddof"])
         if freedom <= 0:
             raise ValueError(f"{self.count} rows are too few for a standard deviation")
         squares = 0.0 if self.least == self.most else self.squares
