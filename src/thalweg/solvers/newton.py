@@ -24,6 +24,7 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
+from thalweg.diagnose.linear_program import recession_by_program
 from thalweg.diagnose.separation import Recession, recession, remote
 from thalweg.errors import DataError, OptionError
 from thalweg.objective import Objective, Sums
@@ -293,6 +294,10 @@ class Newton(Solver):
             left /= math.sqrt(self._dispersion(objective, state.sums))
             if state.gradient_size > self.tol and not left < FINISHED:
                 status, advice = Status.STALLED, self._stalled(left)
+        if status in (Status.STALLED, Status.LIMIT):
+            found = recession_by_program(objective, state.factor.kept)
+            if found is not None:
+                return separated(self, objective, state, found)
         return Solution(
             theta=theta,
             status=status,
