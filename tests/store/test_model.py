@@ -239,18 +239,22 @@ KILLED = """
                 model.save("m.safetensors")
                 os.write(pipe, b".")
 
-    for trial in range(10):
+    def left():
+        return [name for name in os.listdir() if name.startswith(".thalweg-")]
+
+    trial = 0
+    while trial < 10 or (not left() and trial < 200):  # until one kill has fallen into the middle of a save
+        trial += 1
         ready, pipe = os.pipe()
         child = os.fork()  # forked, so that each trial needs no new start of Python
         if child == 0:
             save_without_pause(pipe)
         os.read(ready, 1)
-        time.sleep(0.0017 * trial)
+        time.sleep(0.0017 * (trial % 11) + 0.0001 * (trial % 7))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         print(tw.load("m.safetensors").formula)
-    left = [name for name in os.listdir() if name.startswith(".thalweg-")]
-    assert left, "no trial was stopped in the middle of a save"
+    assert left(), "no trial was stopped in the middle of a save"
     models[1].save("m.safetensors")
 """
 
@@ -265,6 +269,6 @@ def test_killed_while_saving_over_a_model(diabetes, tmp_path):
         [sys.executable, "-c", textwrap.dedent(KILLED)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 10
+    assert len(done.stdout.splitlines()) >= 10
     assert set(done.stdout.splitlines()) <= {diabetes.formula, other.formula}
     assert load(tmp_path / "m.safetensors").formula == diabetes.formula
