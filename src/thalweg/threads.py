@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar, final
 
 import torch
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 MOST = 8
 AHEAD = 8  # items per thread that are taken from an iterator at a time
@@ -24,17 +25,46 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@final
+class _Single:
+    """Holds torch and BLAS to one thread while anybody wants it, and gives back what was allowed before the first did.
+
+    Fits may run in several threads of a program at once: without the count, one that ends would give back the single
+    thread that it found while another was at work.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._holders, self.allowed = Lock(), 0, 1
+        self._blas: Any = None
+
+    def __enter__(self) -> int:
+        """The number of threads that torch was allowed."""
+        with self._lock:
+            if self._holders == 0:
+                self.allowed = torch.get_num_threads()
+                self._blas = _blas().limit(limits=1)
+            self._holders += 1
+        torch.set_num_threads(1)
+        return self.allowed
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                self._blas.restore_original_limits()
+            torch.set_num_threads(self.allowed)  # each Python thread has a number of its own
+
+
+_SINGLE = _Single()
+
+
 @contextmanager
 def threads() -> Iterator[tuple[ThreadPoolExecutor, int]]:
     """A pool with one thread for each that torch may use (at most 8), and their number."""
-    allowed = torch.get_num_threads()
-    count = min(allowed, MOST)
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
+    with _SINGLE as allowed:
+        count = min(allowed, MOST)
+        with ThreadPoolExecutor(count) as pool:
             yield pool, count
-    finally:
-        torch.set_num_threads(allowed)
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -54,13 +84,8 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Itera
 @contextmanager
 def one_thread() -> Iterator[None]:
     """One thread for torch and BLAS: operations of microseconds wait longer for each other than they take."""
-    allowed = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with _blas().limit(limits=1):
-            yield
-    finally:
-        torch.set_num_threads(allowed)
+    with _SINGLE:
+        yield
 
 
 @lru_cache(maxsize=1)
