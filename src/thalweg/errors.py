@@ -107,10 +107,6 @@ class ExtrapolationWarning(ThalwegWarning):
     """Predictions for rows outside the range of the training data."""
 
 
-class PrecisionWarning(ThalwegWarning):
-    """Digits were lost before Thalweg saw the data, or cannot be had from them."""
-
-
 def tell(warning: ThalwegWarning) -> None:
     """Warn, naming as its place the first line outside this package: the user's own."""
     frame: FrameType | None = sys._getframe(1)

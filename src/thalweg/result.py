@@ -338,7 +338,9 @@ class Fit(Record):
         >>> round(low, 3), round(high, 3)
         (7.357, 9.681)
         """
-        return {row.name: (row.low, row.high) for row in self._table(level)}
+        from thalweg.inference.intervals import intervals
+
+        return intervals(self, level)
 
     def vcov(self, kind: str | None = None, cluster: str | None = None) -> Float[Tensor, "p p"]:
         """Covariance matrix of the coefficients, in the order of `names`.

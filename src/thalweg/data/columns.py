@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -271,11 +270,6 @@ def refused_type(name: str, kind: str, place: Place) -> ColumnError:
     elif kind.startswith(("list", "struct", "map", "large_list", "fixed_size_list")):
         advice = "Spread it over columns of its own, one value per row each."
     return ColumnError(f"column '{name}' is of type {kind}", advice=advice)
-
-
-def as_text(array: pa.Array) -> pa.Array:
-    """Any text column as plain strings."""
-    return array if pa.types.is_string(array.type) else pc.cast(array, pa.string())
 
 
 def describe(rows: int, columns: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
-from typing import Literal, final
+from typing import final
 
 from thalweg.data.contrasts import show_level
 from thalweg.data.nodes import (
@@ -26,8 +26,6 @@ from thalweg.data.nodes import (
     walk,
 )
 from thalweg.errors import OptionError
-
-Dialect = Literal["text", "latex", "python", "sql"]
 
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4}
 _ATOM = 9

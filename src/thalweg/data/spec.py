@@ -29,7 +29,7 @@ from thalweg.data.formula import Formula, parsed_once
 from thalweg.data.learn import Learned, Missing, fitted_transforms, learn, numeric_columns
 from thalweg.data.matrix import Dense
 from thalweg.data.missing import Tally, gaps, require_finite, without
-from thalweg.data.nodes import Call, Category, Cbind, Name, column_names
+from thalweg.data.nodes import Call, Category, Cbind, Name, Node, column_names
 from thalweg.data.response import Response
 from thalweg.data.rows import DoubledBlock
 from thalweg.data.source import Batch, Coded, Source
@@ -391,12 +391,16 @@ class Spec:
         pairs = zip(self.names, self.design.nodes(), strict=True)
         return [name if dialect == "text" and is_expanded(node) else writer.write(node) for name, node in pairs]
 
-    def offset_expressions(self, dialect: str) -> list[str]:
+    def offset_nodes(self) -> list[Node]:
         """What is added to eta without a coefficient: offsets, and the logarithm of the exposure."""
         nodes = [reading.node for reading in self.parsed.offsets]
         nodes += [self.roles.offset.node] if self.roles.offset is not None else []
         nodes += [Call("log", (self.roles.exposure.node,))] if self.roles.exposure is not None else []
-        return [dialect_writer(dialect).write(node) for node in nodes]
+        return nodes
+
+    def offset_expressions(self, dialect: str) -> list[str]:
+        """The same as text, in the dialects of `expressions`."""
+        return [dialect_writer(dialect).write(node) for node in self.offset_nodes()]
 
     # JSON
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from thalweg.data.dialects import Dialect, dialect_writer
-from thalweg.data.nodes import Binary, Call, Negative, Node, Number
+from thalweg.data.dialects import dialect_writer
+from thalweg.data.nodes import Binary, Negative, Node, Number
 from thalweg.errors import NotAvailableError, OptionError
 from thalweg.show.links import equation_of, mean_in
 from thalweg.show.numbers import significant
@@ -84,7 +84,7 @@ def _sum(fit: Fit, dialect: str, digits: int | None) -> str:
         for name, value, column in zip(fit.names, fit.theta.tolist(), _columns(fit, dialect), strict=True)
         if name not in fit.aliased
     ]
-    terms += [("+", _bracketed(node, dialect_writer(dialect).write(node), dialect)) for node in _offsets(fit)]
+    terms += [("+", _bracketed(node, dialect_writer(dialect).write(node), dialect)) for node in fit.spec.offset_nodes()]
     if not terms:
         return "0"
     (sign, first), rest = terms[0], terms[1:]
@@ -93,7 +93,7 @@ def _sum(fit: Fit, dialect: str, digits: int | None) -> str:
 
 def _columns(fit: Fit, dialect: str) -> list[str | None]:
     """Each column of the design as a factor of a product; None for the constant."""
-    nodes, texts = fit.spec.design.nodes(), fit.spec.expressions(cast("Dialect", dialect))
+    nodes, texts = fit.spec.design.nodes(), fit.spec.expressions(dialect)
     return [
         None if node == Number(1.0) else text if text == name else _bracketed(node, text, dialect)
         for name, node, text in zip(fit.names, nodes, texts, strict=True)
@@ -104,17 +104,6 @@ def _bracketed(node: Node, text: str, dialect: str) -> str:
     """Sums in brackets, so that what stands before them multiplies all of them."""
     loose = isinstance(node, Negative) or (isinstance(node, Binary) and node.operator in ("+", "-"))
     return dialect_writer(dialect).bracket(text) if loose else text
-
-
-def _offsets(fit: Fit) -> list[Node]:
-    """What is added to eta without a coefficient."""
-    roles = fit.spec.roles
-    nodes = [reading.node for reading in fit.spec.parsed.offsets]
-    if roles.offset is not None:
-        nodes.append(roles.offset.node)
-    if roles.exposure is not None:
-        nodes.append(Call("log", (roles.exposure.node,)))
-    return nodes
 
 
 def _term(value: float, column: str | None, dialect: str, digits: int | None) -> tuple[str, str]:

@@ -19,7 +19,6 @@ class Status(Enum):
     CONVERGED = "converged"
     LIMIT = "stopped at the limit of steps"
     STALLED = "no further decrease possible"
-    DIVERGED = "diverged"
     SEPARATED = "separated"
     INTERRUPTED = "interrupted"
     STOPPED = "stopped by an observer"
