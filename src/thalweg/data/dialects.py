@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
-from typing import final
+from typing import ClassVar, final
 
 from thalweg.data.contrasts import show_level
 from thalweg.data.nodes import (
@@ -146,7 +146,7 @@ class PlainText(Writer):
 class Python(Writer):
     """`math` functions on a mapping `row`."""
 
-    _NAMES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan"}  # noqa: RUF012
+    _NAMES: ClassVar = {"arcsin": "asin", "arccos": "acos", "arctan": "atan"}
 
     def number(self, value: float) -> str:
         return repr(value)
@@ -183,7 +183,7 @@ class Python(Writer):
 class Sql(Writer):
     """Standard SQL; identifiers in double quotes, texts in single ones."""
 
-    _NAMES = {  # noqa: RUF012
+    _NAMES: ClassVar = {
         "log": "LN",
         "log10": "LOG10",
         "arcsin": "ASIN",
@@ -248,8 +248,8 @@ class Sql(Writer):
 class Latex(Writer):
     r"""For documents: names upright, categories as Iverson brackets."""
 
-    _SPECIAL = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}  # noqa: RUF012
-    _NAMES = {"arcsin": r"\arcsin", "arccos": r"\arccos", "arctan": r"\arctan", "log": r"\ln"}  # noqa: RUF012
+    _SPECIAL: ClassVar = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+    _NAMES: ClassVar = {"arcsin": r"\arcsin", "arccos": r"\arccos", "arctan": r"\arctan", "log": r"\ln"}
     _OWN = frozenset({"exp", "sin", "cos", "tan", "sinh", "cosh", "tanh"})
 
     def _escaped(self, text: str) -> str:
