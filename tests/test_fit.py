@@ -34,7 +34,8 @@ def test_an_option_of_another_program_is_answered_with_its_name_here(name: str, 
 
 
 def test_no_foreign_name_is_one_of_our_own() -> None:
-    from thalweg.fit import READING, SIGNATURE
+    from thalweg.fit import SIGNATURE
+    from thalweg.prepare import READING
 
     assert not {*FOREIGN} & {*SIGNATURE, *READING, "alpha", "power", "exponent"}
 
@@ -110,6 +111,6 @@ def test_an_observer_may_stop_the_fit():
             observers=[seen.append, StopWhen(lambda state: state.step == 1)],
         )
     assert fit.solution.status.value == "stopped by an observer"
-    assert [state.step for state in seen] == fit.history.step == [0, 1]
+    assert [state.step for state in seen] == fit.trace.step == [0, 1]
     with pytest.warns(tw.errors.ConvergenceWarning):
         tw.fit("progression ~ bmi", "diabetes", family="poisson", observers=[TimeLimit(1e-9)])

@@ -15,6 +15,8 @@ __version__ = "0.1.0.dev0"
 _HOME = {
     "fit": "thalweg.fit",
     "Fit": "thalweg.result",
+    "Descent": "thalweg.descent",
+    "GradientDescent": "thalweg.solvers.gradient_descent",
     "load": "thalweg.store",
     "load_dataset": "thalweg.data.datasets",
     "datasets": "thalweg.data.datasets",
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
     from thalweg import errors as errors
     from thalweg.data.datasets import datasets as datasets
     from thalweg.data.datasets import load_dataset as load_dataset
+    from thalweg.descent import Descent as Descent
     from thalweg.fit import fit as fit
     from thalweg.result import Fit as Fit
+    from thalweg.solvers.gradient_descent import GradientDescent as GradientDescent
     from thalweg.store import load as load
 
-__all__ = ["Fit", "__version__", "datasets", "errors", "fit", "load", "load_dataset"]
+__all__ = ["Descent", "Fit", "GradientDescent", "__version__", "datasets", "errors", "fit", "load", "load_dataset"]
 
 
 def __getattr__(name: str) -> Any:

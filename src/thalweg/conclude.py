@@ -87,7 +87,7 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
         level=choices.level,
         covariance_kind=choices.kind,
         covariance=matrix,
-        covariance_reason=reason if unscaled is not None else "the data are separated",
+        covariance_reason=reason if unscaled is not None else solution.no_covariance or "the data are separated",
         unscaled=unscaled,
         df=degrees_of_freedom(choices.kind, family, statistics, groups),
         statistics=statistics,
@@ -95,7 +95,7 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
         solution=solution,
-        history=history,
+        trace=history,
         rows=rows,
         notes=(solution.advice,) if solution.advice else (),
     )

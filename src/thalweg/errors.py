@@ -75,6 +75,10 @@ class IncompatibleError(ThalwegError, TypeError):
     """A solver asks for something that the objective does not have."""
 
 
+class DivergenceError(OptionError):
+    """A learning rate or momentum with which the descent is known to diverge, refused before the first step."""
+
+
 class ModelFileError(ThalwegError, ValueError):
     """A model file that is truncated, altered, from a later version, or no model file."""
 
@@ -93,6 +97,10 @@ class ThalwegWarning(UserWarning):
 
 class ConvergenceWarning(ThalwegWarning):
     """The solver stopped before its optimum; the text carries the number to set."""
+
+
+class DivergenceWarning(ConvergenceWarning):
+    """The descent diverged and was stopped; the text says why, and the fit keeps the best state."""
 
 
 class SeparationWarning(ThalwegWarning):

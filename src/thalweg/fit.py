@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from inspect import signature
-from typing import Any
+from typing import Any, cast
 
-from thalweg.check import check, warn_of_many_levels
+from thalweg.check import check
 from thalweg.conclude import Choices, conclude, warn
-from thalweg.data.roles import with_roles
-from thalweg.data.rows import Rows
-from thalweg.data.sources import open_source
-from thalweg.data.spec import Spec
+from thalweg.descent import Descent
 from thalweg.errors import OptionError
-from thalweg.foreign import check_options, check_order, covariance_kind
+from thalweg.foreign import covariance_kind
 from thalweg.inference.covariance import check_kind
 from thalweg.inference.distributions import check_level
 from thalweg.inference.reading import check_weights_kind
-from thalweg.losses import family as family_named
 from thalweg.losses.base import Family
 from thalweg.objective import Objective
 from thalweg.observers import History
+from thalweg.prepare import prepare
+from thalweg.problem import Problem
 from thalweg.result import Fit
 from thalweg.solvers.base import Solver, State
 from thalweg.solvers.choose import choose, start_vector
+from thalweg.solvers.descent import DescentSolver
 from thalweg.solvers.dispersion import solve_with_alpha
 from thalweg.solvers.iterate import Observer, solve
 from thalweg.threads import one_thread
-
-READING = ("delimiter", "decimal", "encoding", "header", "format", "text")
 
 
 def fit(
@@ -47,7 +45,8 @@ def fit(
     covariance: str | None = None,
     cluster: Any = None,
     level: float = 0.95,
-    solver: Solver | None = None,
+    solver: Solver[Any] | None = None,
+    stop: Callable[[State], object] | None = None,
     start: Mapping[str, float] | Sequence[float] | None = None,
     max_iter: int = 100,
     tol: float = 1e-10,
@@ -93,7 +92,9 @@ def fit(
     level : float, default 0.95
         Of confidence intervals, in (0, 1).
     solver : Solver, optional
-        LeastSquares or Newton with options of their own.
+        LeastSquares or Newton with options of their own, or a descent to watch: `thalweg.GradientDescent(lr=0.01)`.
+    stop : rule, optional
+        Ends a solve at the first state of which it is true: `thalweg.LossBelow(1.0) | thalweg.TimeLimit(60)`.
     start : mapping or sequence of float, optional
         Starting values by name or in the order of the columns.
     max_iter, tol :
@@ -135,33 +136,34 @@ def fit(
     >>> round(fit.std_errors["bmi"], 4)
     0.7047
     """
-    check_order(formula, data)
     check_callables(solver, progress, *observers)
-    reading = {key: options.pop(key) for key in READING if key in options}
-    check_options(options, (*SIGNATURE, *READING))
     check_weights_kind(weights_kind)
     check_level(level)
     covariance = covariance_kind(covariance)
     if covariance is not None:
         check_kind(covariance)
     given = {"weights": weights, "offset": offset, "exposure": exposure, "trials": trials, "cluster": cluster}
-    source, roles = with_roles(open_source(data, **reading), given)
-    spec = Spec.learn(formula, source, missing=missing, **roles)
-    warn_of_many_levels(spec)
-    rows = Rows(source, spec)
+    ready = prepare(
+        formula, data, family=family, link=link, given=given, missing=missing, options=options, known=SIGNATURE
+    )
+    rows, model = ready.rows, ready.model
     history = History()
     watching: list[Observer] = [history, *([] if progress is None else [progress]), *observers]
-    theta = start_vector(start, spec.names)
-    unknown_alpha = needs_alpha(family, options)
-    model = family_named(family, link, **({"alpha": 1.0} if unknown_alpha else options))
-    with nullcontext() if Objective(rows, model).large else one_thread():
+    theta = start_vector(start, rows.spec.names)
+    objective = Objective(rows, model)
+    with nullcontext() if objective.large else one_thread():
         check(rows, model, weights_kind)
-        if unknown_alpha:
+        target: Any = None
+        if ready.unknown_alpha:
             model, solution = solve_with_alpha(rows, link, theta, watching, max_iter=max_iter, tol=tol)
         else:
             chosen = choose(model, max_iter=max_iter, tol=tol) if solver is None else solver
-            solution = solve(chosen, Objective(rows, model), theta, watching)
+            target = chosen.target(objective, rows.spec.names)
+            solution = solve(chosen, target, theta, watching, stop=stop)
+        history.close()
         result = conclude(rows, model, solution, history, Choices(weights_kind, covariance, given, level))
+        if isinstance(target, Problem):
+            result = replace(result, descent=Descent(target, cast(DescentSolver, chosen), solution, history, rows))
     warn(result)
     return result
 
@@ -186,8 +188,3 @@ def check_callables(solver: Any, *watching: Any) -> None:
             raise OptionError(
                 f"progress or an observer is {watcher!r}", advice="Give a function of one argument, the solver's state."
             )
-
-
-def needs_alpha(family: Any, options: Mapping[str, Any]) -> bool:
-    """Whether this is a negative binomial family whose dispersion is to be estimated."""
-    return isinstance(family, str) and family.replace("-", "_").lower() == "negative_binomial" and not options

@@ -14,6 +14,7 @@ from thalweg.errors import NotAvailableError
 if TYPE_CHECKING:
     from thalweg.data.rows import Rows
     from thalweg.data.spec import Spec
+    from thalweg.descent import Descent
     from thalweg.inference.coefficients import Row
     from thalweg.inference.statistics import Statistics
     from thalweg.losses.base import Family
@@ -67,8 +68,10 @@ class Record:
         Degrees of freedom of t; None: the normal distribution is used.
     statistics : Statistics
         Goodness of fit.
-    solution, history, rows : Solution, History, Rows
-        How the solver ended, its steps, and the rows; None for a model that was loaded.
+    solution, trace, rows : Solution, History, Rows
+        How the solver ended, its states, and the rows; None for a model that was loaded.
+    descent : Descent or None
+        Set where the solver was a descent: the function that it minimized, and its path.
     """
 
     spec: Spec
@@ -87,8 +90,9 @@ class Record:
     created: str
     versions: Mapping[str, str]
     solution: Solution | None = None
-    history: History | None = None
+    trace: History | None = None
     rows: Rows | None = None
+    descent: Descent | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
+    from thalweg.descent import Descent
     from thalweg.inference.hypotheses import WaldTest
     from thalweg.inference.prediction import Prediction
 
@@ -283,6 +284,39 @@ class Fit(Record):
         from thalweg.inference.residuals import residuals
 
         return residuals(self, kind)
+
+    @property
+    def history(self) -> Any:
+        """step, loss, gradient_norm, learning_rate, seconds and every coefficient at each step, as a frame."""
+        from thalweg.show.history import history_frame
+
+        if self.trace is None:
+            raise NotAvailableError("this model was loaded from a file, which holds no history")
+        return history_frame(self.trace, self.names, self.rows)
+
+    def animate(self, path: str | Path, kind: str | None = None, **options: Any) -> None:
+        """Draw the descent as a moving picture: .gif, .mp4 or .html."""
+        self._descended().animate(path, kind, **options)
+
+    def module(self) -> Any:
+        """The fitted predictor as an `nn.Module`."""
+        return self._descended().module()
+
+    def explain_step(self, step: int = 0) -> str:
+        """One step of the descent written out, with the numbers put into the formulas."""
+        return self._descended().explain_step(step)
+
+    def diagnose(self) -> Any:
+        """How far from the optimum the descent ended, and how many more steps it would take."""
+        return self._descended().diagnose()
+
+    def _descended(self) -> Descent:
+        if self.descent is None:
+            raise NotAvailableError(
+                "this fit was not made by a descent",
+                advice="Fit with solver=thalweg.GradientDescent(lr=...), and see it step by step.",
+            )
+        return self.descent
 
     def wald(self, hypothesis: str) -> WaldTest:
         """Wald test of linear hypotheses about coefficients, by name.

@@ -236,7 +236,7 @@ def test_wrong_words_are_refused(line: tw.Fit, tmp_path: Path) -> None:
 
 def test_a_fit_without_rows_draws_what_it_can(line: tw.Fit, linear: tw.Fit, logistic: tw.Fit) -> None:
     for fit in (line, logistic):
-        loaded = replace(fit, rows=None, solution=None, history=None)
+        loaded = replace(fit, rows=None, solution=None, trace=None)
         assert not [c for c in _axes(plot(loaded)).collections if len(c.get_offsets()) > 1]
         plot(loaded, "coefficients")
     loaded = replace(linear, rows=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from jaxtyping import Float
 from torch import Tensor
@@ -22,6 +22,8 @@ class Status(Enum):
     SEPARATED = "separated"
     INTERRUPTED = "interrupted"
     STOPPED = "stopped by an observer"
+    REACHED = "stopped by its rule"
+    DIVERGED = "diverged"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Solution:
         The objective at theta (a sum, not a mean).
     steps, passes : int
         How many steps were taken, and how many readings of all rows.
+    no_covariance : str
+        Why inverse_curvature is None, in words: "the descent stopped 3 standard errors from the optimum".
     """
 
     theta: Float[Tensor, "p"]
@@ -77,25 +81,34 @@ class Solution:
     passes: int
     aliased: dict[int, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    no_covariance: str = ""
 
 
-class Solver(ABC):
+Target = TypeVar("Target")
+"""What a solver minimizes: an `Objective` (sums over all rows), or a `Problem` (a loss whose scale has a meaning)."""
+
+
+class Solver(ABC, Generic[Target]):
     """A solver: explicit state, no printing, no loop of its own."""
 
-    needs: ClassVar[frozenset[str]]  # of Objective.has
+    needs: ClassVar[frozenset[str]]  # of what it minimizes: its `has`
+
+    def target(self, objective: Objective, names: tuple[str, ...]) -> Target:
+        """What this solver minimizes of a formula's rows: the objective itself, or a problem made of it."""
+        return cast(Target, objective)
 
     @abstractmethod
-    def init(self, objective: Objective, theta: Float[Tensor, "p"] | None) -> State:
+    def init(self, objective: Target, theta: Float[Tensor, "p"] | None) -> State:
         """The first state; theta is a start given by the user."""
 
     @abstractmethod
-    def step(self, objective: Objective, state: State) -> State:
+    def step(self, objective: Target, state: State) -> State:
         """One step."""
 
     @abstractmethod
-    def terminate(self, objective: Objective, state: State) -> Status | None:
+    def terminate(self, objective: Target, state: State) -> Status | None:
         """The status with which to stop at this state, or None to go on."""
 
     @abstractmethod
-    def solution(self, objective: Objective, state: State, status: Status) -> Solution:
+    def solution(self, objective: Target, state: State, status: Status) -> Solution:
         """What the last state means."""

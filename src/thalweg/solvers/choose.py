@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from thalweg.solvers.least_squares import LeastSquares
 from thalweg.solvers.newton import Newton
 
 
-def choose(family: Family, *, max_iter: int = 100, tol: float = 1e-10) -> Solver:
+def choose(family: Family, *, max_iter: int = 100, tol: float = 1e-10) -> Solver[Any]:
     """Least squares for a gaussian family with the identity link, Newton's method for all others."""
     if family.name == "gaussian" and family.link.name == "identity":
         return LeastSquares()

@@ -12,28 +12,30 @@ from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.errors import IncompatibleError
-from thalweg.objective import Objective
 from thalweg.observers.stopping import Stop
-from thalweg.solvers.base import Solution, Solver, State, Status
+from thalweg.solvers.base import Solution, Solver, State, Status, Target
 
 Observer = Callable[[State], None]
 
 
-def iterate(solver: Solver, objective: Objective, theta: Float[Tensor, "p"] | None = None) -> Iterator[State]:
-    """States from the start to the one at which the solver terminates.
+def iterate(
+    solver: Solver[Target], objective: Target, theta: Float[Tensor, "p"] | None = None, state: State | None = None
+) -> Iterator[State]:
+    """States from the start (or from a state that was reached before) to the one at which the solver terminates.
 
     Raises
     ------
     IncompatibleError
         The objective lacks what the solver needs.
     """
-    missing = solver.needs - objective.has
+    has: frozenset[str] = objective.has  # type: ignore[attr-defined]  # of every target
+    missing = solver.needs - has
     if missing:
         raise IncompatibleError(
             f"{type(solver).__name__} needs {', '.join(sorted(missing))} of the objective, which has only"
-            f" {', '.join(sorted(objective.has))}"
+            f" {', '.join(sorted(has))}"
         )
-    state = solver.init(objective, theta)
+    state = solver.init(objective, theta) if state is None else state
     yield state
     while solver.terminate(objective, state) is None:
         state = solver.step(objective, state)
@@ -41,23 +43,30 @@ def iterate(solver: Solver, objective: Objective, theta: Float[Tensor, "p"] | No
 
 
 def solve(
-    solver: Solver,
-    objective: Objective,
+    solver: Solver[Target],
+    objective: Target,
     theta: Float[Tensor, "p"] | None = None,
     observers: Sequence[Observer] = (),
+    *,
+    stop: Callable[[State], object] | None = None,
 ) -> Solution:
-    """Run a solver to its end.
+    """Run a solver to its end, or to the first state of which `stop` is true.
 
-    An interrupt (Ctrl-C) after the first state returns the best state so far, with that status; nothing is lost.
+    An interrupt (Ctrl-C) after the first state returns the best state so far, with that status; nothing is lost. So
+    does a descent that diverges.
     """
     best: State | None = None
     status: Status | None = None
     try:
         for state in iterate(solver, objective, theta):
-            best = state if best is None or not state.value > best.value else best
+            best = state if best is None or state.value <= best.value else best
             for observer in observers:
                 observer(state)
-        best, status = state, solver.terminate(objective, state)
+            if stop is not None and stop(state):
+                status = Status.REACHED
+                break
+        status = status or solver.terminate(objective, state)
+        best = best if status is Status.DIVERGED else state
     except KeyboardInterrupt:
         if best is None:
             raise

@@ -81,7 +81,7 @@ class LeastSquaresState(State):
 
 
 @final
-class LeastSquares(Solver):
+class LeastSquares(Solver[Objective]):
     """Exact least squares: sum_i w_i (y_i - offset_i - x_i' theta)^2 / 2 at its minimum.
 
     A start is not needed and is not used.

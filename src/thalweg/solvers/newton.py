@@ -91,7 +91,7 @@ class NewtonState(State):
 
 
 @final
-class Newton(Solver):
+class Newton(Solver[Objective]):
     """Newton's method with step halving.
 
     Parameters
