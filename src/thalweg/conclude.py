@@ -20,7 +20,14 @@ from thalweg.data.roles import AS_ARRAY
 from thalweg.data.rows import Rows
 from thalweg.data.spec import Spec
 from thalweg.diagnose.separation import Recession
-from thalweg.errors import CollinearityWarning, ConvergenceWarning, DataError, SeparationWarning, tell
+from thalweg.errors import (
+    CollinearityWarning,
+    ConvergenceWarning,
+    DataError,
+    DivergenceWarning,
+    SeparationWarning,
+    tell,
+)
 from thalweg.inference.covariance import count_clusters, default_kind, degrees_of_freedom
 from thalweg.inference.covariance import covariance as covariance_of
 from thalweg.inference.statistics import compute
@@ -204,6 +211,14 @@ def warn(fit: Fit) -> None:
             )
         )
     solution = fit.solution
-    if solution is not None and solution.status not in (Status.CONVERGED, Status.SEPARATED):
-        text = solution.advice or f"The solver {solution.status.value}."
+    if solution is not None:
+        warn_of_ending(solution)
+
+
+def warn_of_ending(solution: Solution) -> None:
+    """That a solve diverged, or ended before its optimum without having been asked to."""
+    text = solution.advice or f"The solver {solution.status.value}."
+    if solution.status is Status.DIVERGED:
+        tell(DivergenceWarning(text))
+    elif solution.status not in (Status.CONVERGED, Status.SEPARATED, Status.REACHED):
         tell(ConvergenceWarning(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -112,3 +113,17 @@ class Solver(ABC, Generic[Target]):
     @abstractmethod
     def solution(self, objective: Target, state: State, status: Status) -> Solution:
         """What the last state means."""
+
+    def leap(
+        self,
+        objective: Target,
+        theta: Float[Tensor, "p"] | None,
+        observers: Sequence[Callable[[State], None]],
+        stop: Callable[[State], object] | None,
+    ) -> Solution | None:
+        """The outcome without the loop, where the states are known in closed form; None: run the loop."""
+        return None
+
+    def diverged(self, objective: Target, best: State, last: State) -> Solution:
+        """What is left of a solve that diverged: its best state, and why."""
+        return self.solution(objective, best, Status.DIVERGED)

@@ -55,6 +55,9 @@ def solve(
     An interrupt (Ctrl-C) after the first state returns the best state so far, with that status; nothing is lost. So
     does a descent that diverges.
     """
+    leapt = solver.leap(objective, theta, observers, stop)
+    if leapt is not None:
+        return leapt
     best: State | None = None
     status: Status | None = None
     try:
@@ -66,7 +69,9 @@ def solve(
                 status = Status.REACHED
                 break
         status = status or solver.terminate(objective, state)
-        best = best if status is Status.DIVERGED else state
+        if status is Status.DIVERGED and best is not None:
+            return solver.diverged(objective, best, state)
+        best = state
     except KeyboardInterrupt:
         if best is None:
             raise
