@@ -37,7 +37,7 @@ def simulated(name: str, link: str) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(7)
     x, z, group = rng.uniform(0, 1, N), rng.normal(0, 1, N), rng.integers(0, 3, N)
     part = 0.35 * x - 0.08 * z + 0.15 * (group == 1)
-    low, high = (0.25, 0.75) if name == "binomial" else (1.0, 4.0)
+    low, high = (0.25, 0.75) if name == "binomial" or link in ("logit", "probit") else (1.0, 4.0)
     middle = low + (high - low) * (part - part.min()) / np.ptp(part)
     kind = model(name, link)
     ends = kind.link.link(torch.tensor([low, high], dtype=torch.float64)).numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, final
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from thalweg.data.rows import Rows
     from thalweg.diagnose.diagnosis import Diagnosis
     from thalweg.observers import History
-    from thalweg.problem import MemoryProblem, Problem
+    from thalweg.problem import Problem
     from thalweg.solvers.base import Solution
     from thalweg.solvers.descent import DescentSolver
 
@@ -38,6 +38,10 @@ class Descent:
         Its states.
     rows : Rows or None
         The rows behind the problem, where a formula made them.
+    columns : tuple of str
+        What x was read from, where there was no formula.
+    response : str
+        What y was read from, likewise.
     """
 
     problem: Problem
@@ -45,6 +49,8 @@ class Descent:
     solution: Solution
     trace: History
     rows: Rows | None = None
+    columns: tuple[str, ...] = ()
+    response: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,8 +59,72 @@ class Descent:
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
-        """The parameters at the end, by name and in their own shapes."""
-        return cast("MemoryProblem", self.problem).predictor.split(self.solution.theta)
+        """The parameters at the end, by name and in their own shapes and type.
+
+        Of a descent that diverged or was interrupted: those of its best state.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> solver = tw.GradientDescent(lr=0.4, steps=1000)
+        >>> descent = tw.fit("y ~ x", {"x": [-1.0, 0.0, 1.0], "y": [1.0, 3.0, 5.0]}, solver=solver).descent
+        >>> {name: round(float(value), 6) for name, value in descent.parameters.items()}
+        {'Intercept': 3.0, 'x': 2.0}
+        """
+        from thalweg.predictors import Linear
+
+        predictor = getattr(self.problem, "predictor", None) or Linear(self.problem.names)
+        return predictor.split(self.solution.theta.to(self.problem.dtype))
+
+    @property
+    def loss(self) -> float:
+        """The loss of these parameters, in the convention of the solver."""
+        return self.solution.value * self.problem.scale
+
+    def predict(self, data: Any = None) -> Any:
+        """The means of new rows, or of those of the fit.
+
+        Parameters
+        ----------
+        data : what the fit was given, or a tensor x alone, optional
+            The response may be absent.
+
+        Returns
+        -------
+        Tensor or ndarray
+            A tensor for tensors (and for the rows of the fit), else an array; in the shape of y.
+
+        Raises
+        ------
+        DataError
+            Columns that are missing, or of another shape than those of the fit.
+        """
+        from thalweg.predict import predict_descent
+
+        return predict_descent(self, data)
+
+    def save(self, path: str | Path) -> None:
+        """Write the parameters as a state dict, one safetensors file, whole or not at all.
+
+        The names are those of `module()`, so that `thalweg.store.state_dict.load_into` puts them into a fresh module,
+        which then predicts the same. (`Fit.save` writes the model of a formula with all that belongs to it.)
+
+        Raises
+        ------
+        OptionError
+            A suffix that promises a pickle.
+        OutputError
+            The file cannot be written; one that was there is unchanged.
+        """
+        from thalweg.store.state_dict import write_state_dict
+
+        write_state_dict(path, self.module().state_dict())
+
+    def summary(self) -> str:
+        """The descent as a few lines of text; `print` it."""
+        from thalweg.show.descent_text import summary_text
+
+        return summary_text(self)
 
     @property
     def history(self) -> Any:
@@ -94,4 +164,11 @@ class Descent:
         return diagnose_descent(self)
 
     def __repr__(self) -> str:
-        return f"<Descent, {len(self.names)} parameters, {self.solution.status.value} at step {self.solution.steps}>"
+        from thalweg.show.descent_text import short_text
+
+        return f"<Descent, {short_text(self)}: call summary()>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(self.summary())}</pre>"

@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING, final
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from thalweg.convention import check_convention, is_mean, is_squared, per_unit
-from thalweg.derivatives import BY_HAND, Derivative
+from thalweg.derivatives import BY_HAND, BY_MODULE, Derivative
+from thalweg.derivatives.labels import Labels
+from thalweg.derivatives.module import Twin
+from thalweg.derivatives.squares import Squares
+from thalweg.errors import IncompatibleError, NotAvailableError, OptionError
 from thalweg.losses.base import Loss
-from thalweg.objective import Objective
+from thalweg.objective import Objective, linear_predictor
 from thalweg.predictors import Linear, Predictor
 
 if TYPE_CHECKING:
@@ -44,8 +49,11 @@ class Problem(ABC):
         Of theta.
     has : frozenset of str
         "value", "gradient", and where they are on offer "batches" (some of the rows at a time), "hessian_product".
+    objective : Objective or None
+        J, of which this is a multiple, where the rows are a formula's: for what only J has (curvature, separation).
     """
 
+    objective: Objective | None = None
     names: tuple[str, ...]
     loss: Loss
     convention: str
@@ -95,8 +103,15 @@ class MemoryProblem(Problem):
     weight, offset : Tensor, optional
         One entry for each entry of y.
     derivative : Derivative
-        Where gradients come from.
+        Where gradients come from. By hand where that is written down, else by the module.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        What x was read from, where there was no formula.
     """
+
+    columns: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -112,16 +127,23 @@ class MemoryProblem(Problem):
     ) -> None:
         check_convention(convention, loss)
         self.predictor, self.x, self.y, self.loss, self.convention = predictor, x, y, loss, convention
-        self.weight, self.offset, self.derivative = weight, offset, derivative
+        self.weight, self.offset = weight, offset
+        self.derivative = BY_MODULE if derivative is BY_HAND and not predictor.by_hand else derivative
         self.names = predictor.names
         self.dtype, self.device, self.rows = y.dtype, y.device, y.numel()
-        self.has = frozenset({"value", "gradient", "batches", "hessian_product"})
+        batches = {"batches"} if predictor.rowwise else set()
+        self.has = frozenset({"value", "gradient", "hessian_product"} | batches)
         self._unit = per_unit(convention, loss)
+        self._graph: tuple[Tensor, int, Tensor, Tensor] | None = None  # of `_curved`
+        link = getattr(loss, "link", None)
+        self._plain_squares = is_squared(loss) and link is not None and link.name == "identity"
 
     def part(self, batch: Int[Tensor, "m"] | None) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, float]:
         """(x, y, weight, offset, c) of some rows."""
         if batch is None:
             return self.x, self.y, self.weight, self.offset, self.scale
+        if not self.predictor.rowwise:
+            raise IncompatibleError(f"{type(self.predictor).__name__} has no batches: its weights belong to all of x")
         weight = None if self.weight is None else self.weight[batch]
         offset = None if self.offset is None else self.offset[batch]
         return self.x[batch], self.y[batch], weight, offset, self._factor(batch.numel(), weight)
@@ -129,17 +151,26 @@ class MemoryProblem(Problem):
     def _factor(self, rows: int, weight: Tensor | None) -> float:
         if not is_mean(self.convention):
             return self._unit
-        return self._unit / (rows if weight is None else float(weight.sum(dtype=torch.float64)))
+        total = rows if weight is None else float(weight.sum(dtype=torch.float64))
+        return self._unit / total if total else 0.0  # a batch of rows without weight counts nothing
 
     @cached_property
     def scale(self) -> float:
         return self._factor(self.rows, self.weight)
 
+    def total(self, y: Tensor, eta: Tensor, weight: Tensor | None, offset: Tensor | None, factor: float) -> Tensor:
+        """c sum_i w_i loss(y_i, eta_i + offset_i)."""
+        eta = eta if offset is None else eta + offset
+        if weight is None and (self._plain_squares or self.has_labels):  # one operation for the four of the loss itself
+            torch_loss = mse_loss if self._plain_squares else binary_cross_entropy_with_logits
+            whole = torch_loss(eta, y, reduction="mean" if is_mean(self.convention) else "sum")
+            return whole / 2 if self.convention.startswith("half") else whole
+        losses = self.loss.value(y, eta)
+        return factor * (losses.sum() if weight is None else weight.reshape(-1) @ losses.reshape(-1))
+
     def value(self, theta: Float[Tensor, "p"], batch: Int[Tensor, "m"] | None = None) -> Float[Tensor, ""]:
         x, y, weight, offset, factor = self.part(batch)
-        eta = self.predictor(theta, x)
-        losses = self.loss.value(y, eta if offset is None else eta + offset)
-        return factor * (losses.sum() if weight is None else weight.reshape(-1) @ losses.reshape(-1))
+        return self.total(y, self.predictor(theta, x), weight, offset, factor)
 
     def value_and_gradient(
         self, theta: Float[Tensor, "p"], batch: Int[Tensor, "m"] | None = None
@@ -147,20 +178,69 @@ class MemoryProblem(Problem):
         return self.derivative(self, theta, batch)
 
     def hessian_product(self, theta: Float[Tensor, "p"], v: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
-        """By autograd: the derivative of gradient'v."""
-        return torch.autograd.functional.hvp(self.value, theta, v)[1]
+        """c J'(w loss'' * J v) for a linear predictor; for others the derivative of gradient'v, by autograd."""
+        if not self.predictor.linear:
+            return self._curved(theta, v)
+        x, y, weight, offset, factor = self.part(None)
+        eta, moved = self.predictor(theta, x), self.predictor(v, x)
+        curvature = self.loss.terms(y, eta if offset is None else eta + offset, 2)[2]
+        bent = curvature * moved if weight is None else weight * curvature * moved
+        return self.predictor.transpose_times(theta, x, bent).mul_(factor)
+
+    def _curved(self, theta: Float[Tensor, "p"], v: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
+        """H v of a graph of the gradient that is kept while theta stays: a Hessian asks for it p times."""
+        if self._graph is None or self._graph[0] is not theta or self._graph[1] != theta._version:
+            with torch.enable_grad():
+                leaf = theta.detach().clone().requires_grad_()
+                (gradient,) = torch.autograd.grad(self.value(leaf), leaf, create_graph=True)
+            self._graph = theta, theta._version, leaf, gradient
+        *_, leaf, gradient = self._graph
+        if not gradient.requires_grad:
+            return torch.zeros_like(v)
+        return torch.autograd.grad(gradient, leaf, v, retain_graph=True, materialize_grads=True)[0]
+
+    @cached_property
+    def is_least_squares(self) -> bool:
+        """Whether f is a quadratic: squared errors of an eta that is linear in theta."""
+        return self._plain_squares and self.predictor.linear
 
     @cached_property
     def quadratic(self) -> Quadratic | None:
         from thalweg.solvers.quadratic import quadratic_of
 
-        identity = is_squared(self.loss) and getattr(getattr(self.loss, "link", None), "name", "") == "identity"
-        return quadratic_of(self) if identity and self.predictor.linear else None
+        if not self.is_least_squares:
+            return None
+        self.derivative.check(self, torch.zeros(len(self.names), dtype=self.dtype, device=self.device))
+        return quadratic_of(self)
+
+    @cached_property
+    def has_labels(self) -> bool:
+        """Whether this is a logistic loss of labels 0 and 1."""
+        link = getattr(getattr(self.loss, "link", None), "name", "")
+        return self.loss.name == "binomial" and link == "logit" and bool(((self.y == 0) | (self.y == 1)).all())
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """f and its gradient in few operations, where it is a logistic loss of a formula's columns."""
+        few = self.x.numel() * self.x.element_size() <= KEEP_BYTES // 4
+        return Labels(self, self.x) if few and self.has_labels and isinstance(self.predictor, Linear) else None
+
+    @cached_property
+    def squares(self) -> Squares | None:
+        """f and its gradient in few operations, where it is a squared loss of a formula's columns."""
+        if not self.is_least_squares or not isinstance(self.predictor, Linear):
+            return None
+        return Squares(self.x, self.y if self.offset is None else self.y - self.offset, self.weight, self.scale)
+
+    @cached_property
+    def twin(self) -> Twin:
+        """f as a module and a loss, for derivative="module"."""
+        return Twin(self)
 
 
 @final
 class PassProblem(Problem):
-    """A loss over rows that are read block by block, with derivatives by hand: every call is a pass.
+    """A loss over rows that are read block by block, in float64 with derivatives by hand: every call is a pass.
 
     Parameters
     ----------
@@ -171,34 +251,84 @@ class PassProblem(Problem):
 
     def __init__(self, objective: Objective, names: tuple[str, ...], convention: str) -> None:
         check_convention(convention, objective.loss)
-        self.objective, self.names, self.loss, self.convention = objective, names, objective.loss, convention
+        self.objective: Objective = objective
+        self.names, self.loss, self.convention = names, objective.loss, convention
         self.rows = objective.count or 0
-        self.dtype, self.device = torch.float64, next(iter(objective.rows.blocks())).matrix.dense().device
+        response = next(iter(objective.rows.blocks())).y
+        self.dtype, self.device = torch.float64, torch.device("cpu") if response is None else response.device
         self.has = frozenset({"value", "gradient", "hessian_product"})
-        self._weight: float | None = None
 
-    @property
+    @cached_property
     def scale(self) -> float:
+        unit = per_unit(self.convention, self.loss)
         if not is_mean(self.convention):
-            return per_unit(self.convention, self.loss)
-        if self._weight is None:
-            self._weight = self.objective(torch.zeros(len(self.names), dtype=self.dtype, device=self.device), 0).weight
-        return per_unit(self.convention, self.loss) / self._weight
+            return unit
+        weights = (block.loss_weight for block in self.objective.blocks())
+        return unit / sum(self.rows if w is None else float(w.sum()) for w in weights)
 
     def value(self, theta: Float[Tensor, "p"], batch: Int[Tensor, "m"] | None = None) -> Float[Tensor, ""]:
-        return torch.tensor(self.scale * self.objective(theta, 0).value, dtype=self.dtype)
+        _refuse_batch(batch)
+        return self._number(self.objective(theta, 0).value)
 
     def value_and_gradient(
         self, theta: Float[Tensor, "p"], batch: Int[Tensor, "m"] | None = None
     ) -> tuple[Float[Tensor, ""], Float[Tensor, "p"]]:
+        _refuse_batch(batch)
         sums = self.objective(theta, 1)
         gradient = torch.full_like(theta, torch.nan) if sums.gradient is None else self.scale * sums.gradient
-        return torch.tensor(self.scale * sums.value, dtype=self.dtype), gradient
+        return self._number(sums.value), gradient
+
+    def _number(self, value: float) -> Float[Tensor, ""]:
+        return torch.tensor(self.scale * value, dtype=self.dtype, device=self.device)
 
     def hessian_product(self, theta: Float[Tensor, "p"], v: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
-        curvature = self.objective(theta, 2).curvature
-        assert curvature is not None
-        return self.scale * (curvature @ v)
+        """c X'(w loss'' * X v) in one pass, without the Hessian itself."""
+        total = torch.zeros_like(theta)
+        for block in self.objective.blocks():
+            assert block.y is not None
+            curvature = self.loss.terms(block.y, linear_predictor(block, theta), 2)[2]
+            bent = curvature * block.matrix.times(v)
+            weight = block.loss_weight
+            total += block.matrix.transpose_times(bent if weight is None else weight * bent)
+        return self.scale * total
+
+
+def _refuse_batch(batch: Tensor | None) -> None:
+    if batch is not None:
+        raise IncompatibleError("rows that are read block by block cannot be drawn by their numbers")
+
+
+def device_of(name: str | torch.device | None) -> torch.device | None:
+    """The device of this name; "auto" is the GPU where there is one; None: where the data are.
+
+    Raises
+    ------
+    OptionError
+        No such kind of device.
+    NotAvailableError
+        A GPU is asked for and there is none.
+
+    Examples
+    --------
+    >>> device_of("cpu")
+    device(type='cpu')
+    """
+    if name is None:
+        return None
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        raise OptionError(f"device is {name!r}", advice="Use 'cpu', 'cuda', 'cuda:1', or 'auto'.") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise NotAvailableError(
+            f"device {str(name)!r} is asked for, and this machine has {found or 'no'} CUDA device{'s' * (found != 1)}"
+            " that PyTorch can use",
+            advice="Use device='cpu', or 'auto': the GPU where there is one.",
+        )
+    return device
 
 
 def problem_of(
@@ -207,12 +337,21 @@ def problem_of(
     convention: str = "mean",
     *,
     dtype: torch.dtype = torch.float64,
-    device: torch.device | None = None,
+    device: str | torch.device | None = None,
     derivative: Derivative = BY_HAND,
 ) -> Problem:
-    """The problem of a formula's rows: in memory where they fit, else by passes."""
-    count = objective.count
-    if count is None or count * objective.columns * 8 > KEEP_BYTES:
+    """The problem of a formula's rows: in memory where they fit, else by passes.
+
+    Raises
+    ------
+    OptionError
+        Rows too many to keep, and an option that only rows in memory have.
+    NotAvailableError
+        A device that this machine has not.
+    """
+    device, count = device_of(device), objective.count
+    if count is None or count * objective.columns * dtype.itemsize > KEEP_BYTES:
+        _check_passes(dtype, derivative)
         return PassProblem(objective, names, convention)
     blocks = [block.double() for block in objective.rows.blocks()]
 
@@ -233,3 +372,15 @@ def problem_of(
         offset=column([block.offset for block in blocks]),
         derivative=derivative,
     )
+
+
+def _check_passes(dtype: torch.dtype, derivative: Derivative) -> None:
+    """Refuse what a reading block by block has not."""
+    chosen = None if dtype == torch.float64 else f"dtype={str(dtype).removeprefix('torch.')!r}"
+    chosen = chosen if derivative is BY_HAND else f"derivative={derivative.name!r}"
+    if chosen:
+        raise OptionError(
+            f"{chosen} needs the rows in memory, and a design above {KEEP_BYTES // 2**20} MB is read block by block,"
+            " in float64 with gradients by hand",
+            advice="Leave the option out.",
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -24,7 +26,7 @@ class PowerVariance(Family):
     """
 
     power: float
-    links = POWERS
+    links: ClassVar[tuple[str, ...]] = POWERS
     mean_range = (0.0, torch.inf)
 
     def variance(self, mu: Tensor) -> Tensor:

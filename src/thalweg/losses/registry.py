@@ -17,17 +17,17 @@ def family(
 ) -> Family:
     """The family of this name, with its default link or the one that is given.
 
-    ===================== ================ ================================================ ==================
-    name                  default link     other links                                      parameter
-    ===================== ================ ================================================ ==================
-    gaussian              identity         log, inverse, inverse_squared, sqrt, power
+    ===================== ================ ======================================================== ==================
+    name                  default link     other links                                              parameter
+    ===================== ================ ======================================================== ==================
+    gaussian              identity         log, inverse, inverse_squared, sqrt, power, logit, probit
     binomial              logit            probit, cloglog, loglog, cauchit, log, identity
     poisson               log              identity, sqrt, inverse, inverse_squared, power
     gamma                 inverse          log, identity, sqrt, inverse_squared, power
     inverse_gaussian      inverse_squared  log, identity, sqrt, inverse, power
-    negative_binomial     log              identity, sqrt, inverse, inverse_squared, power  alpha > 0
-    tweedie               log              identity, sqrt, inverse, inverse_squared, power  power <= 0 or >= 1
-    ===================== ================ ================================================ ==================
+    negative_binomial     log              identity, sqrt, inverse, inverse_squared, power          alpha > 0
+    tweedie               log              identity, sqrt, inverse, inverse_squared, power          power <= 0 or >= 1
+    ===================== ================ ======================================================== ==================
 
     The defaults are those of R and statsmodels.
 
