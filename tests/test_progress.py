@@ -52,7 +52,7 @@ def test_it_does_not_appear_where_standard_error_is_no_terminal(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_an_error_takes_the_line_away():
+def test_an_error_takes_the_line_away(monkeypatch):
     progress = Progress("fitting", shown=True, delay=0.0)
 
     def fail() -> None:
@@ -60,7 +60,8 @@ def test_an_error_takes_the_line_away():
             time.sleep(0.05)
             raise ValueError("bad")
 
+    seen = []
+    monkeypatch.setattr(progress, "_appear", lambda appear=progress._appear: (appear(), seen.append(progress._line)))
     with pytest.raises(ValueError, match="bad"):
         fail()
-    assert progress._line is not None
-    assert not progress._line.live.is_started
+    assert not seen[0].live.is_started

@@ -13,27 +13,115 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 _HOME = {
-    "fit": "thalweg.fit",
-    "Fit": "thalweg.result",
+    "Armijo": "thalweg.solvers.armijo",
+    "Checkpoint": "thalweg.store.checkpoint",
+    "compare_gradients": "thalweg.compare",
+    "CosineDecay": "thalweg.solvers.schedules",
+    "datasets": "thalweg.data.datasets",
     "Descent": "thalweg.descent",
+    "diagnose": "thalweg.diagnose.diagnosis",
+    "Elementwise": "thalweg.predictors.elementwise",
+    "errors": "thalweg.errors",
+    "ExponentialDecay": "thalweg.solvers.schedules",
+    "Fit": "thalweg.result",
+    "fit": "thalweg.fit",
+    "GradientBelow": "thalweg.observers.rules",
     "GradientDescent": "thalweg.solvers.gradient_descent",
+    "InverseDecay": "thalweg.solvers.schedules",
+    "LBFGS": "thalweg.solvers.lbfgs",
+    "LinearDecay": "thalweg.solvers.schedules",
     "load": "thalweg.store",
     "load_dataset": "thalweg.data.datasets",
-    "datasets": "thalweg.data.datasets",
-    "errors": "thalweg.errors",
+    "load_into": "thalweg.store.state_dict",
+    "LossBelow": "thalweg.observers.rules",
+    "MaxSteps": "thalweg.observers.rules",
+    "observers": "thalweg.observers",
+    "Patience": "thalweg.observers.patience",
+    "race": "thalweg.show.race",
+    "read_state_dict": "thalweg.store.state_dict",
+    "RelativeChange": "thalweg.observers.rules",
+    "SGD": "thalweg.solvers.minibatch",
+    "simulate": "thalweg.data.simulate",
+    "StepDecay": "thalweg.solvers.schedules",
+    "StopWhen": "thalweg.observers.stopping",
+    "TimeLimit": "thalweg.observers.stopping",
+    "TorchOptimizer": "thalweg.solvers.torch_optimizer",
+    "Warmup": "thalweg.solvers.schedules",
 }
 
 if TYPE_CHECKING:
     from thalweg import errors as errors
+    from thalweg import observers as observers
+    from thalweg.compare import compare_gradients as compare_gradients
     from thalweg.data.datasets import datasets as datasets
     from thalweg.data.datasets import load_dataset as load_dataset
+    from thalweg.data.simulate import simulate as simulate
     from thalweg.descent import Descent as Descent
+    from thalweg.diagnose.diagnosis import diagnose as diagnose
     from thalweg.fit import fit as fit
+    from thalweg.observers.patience import Patience as Patience
+    from thalweg.observers.rules import GradientBelow as GradientBelow
+    from thalweg.observers.rules import LossBelow as LossBelow
+    from thalweg.observers.rules import MaxSteps as MaxSteps
+    from thalweg.observers.rules import RelativeChange as RelativeChange
+    from thalweg.observers.stopping import StopWhen as StopWhen
+    from thalweg.observers.stopping import TimeLimit as TimeLimit
+    from thalweg.predictors.elementwise import Elementwise as Elementwise
     from thalweg.result import Fit as Fit
+    from thalweg.show.race import race as race
+    from thalweg.solvers.armijo import Armijo as Armijo
     from thalweg.solvers.gradient_descent import GradientDescent as GradientDescent
+    from thalweg.solvers.lbfgs import LBFGS as LBFGS
+    from thalweg.solvers.minibatch import SGD as SGD
+    from thalweg.solvers.schedules import CosineDecay as CosineDecay
+    from thalweg.solvers.schedules import ExponentialDecay as ExponentialDecay
+    from thalweg.solvers.schedules import InverseDecay as InverseDecay
+    from thalweg.solvers.schedules import LinearDecay as LinearDecay
+    from thalweg.solvers.schedules import StepDecay as StepDecay
+    from thalweg.solvers.schedules import Warmup as Warmup
+    from thalweg.solvers.torch_optimizer import TorchOptimizer as TorchOptimizer
     from thalweg.store import load as load
+    from thalweg.store.checkpoint import Checkpoint as Checkpoint
+    from thalweg.store.state_dict import load_into as load_into
+    from thalweg.store.state_dict import read_state_dict as read_state_dict
 
-__all__ = ["Descent", "Fit", "GradientDescent", "__version__", "datasets", "errors", "fit", "load", "load_dataset"]
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Armijo",
+    "Checkpoint",
+    "CosineDecay",
+    "Descent",
+    "Elementwise",
+    "ExponentialDecay",
+    "Fit",
+    "GradientBelow",
+    "GradientDescent",
+    "InverseDecay",
+    "LinearDecay",
+    "LossBelow",
+    "MaxSteps",
+    "Patience",
+    "RelativeChange",
+    "StepDecay",
+    "StopWhen",
+    "TimeLimit",
+    "TorchOptimizer",
+    "Warmup",
+    "__version__",
+    "compare_gradients",
+    "datasets",
+    "diagnose",
+    "errors",
+    "fit",
+    "load",
+    "load_dataset",
+    "load_into",
+    "observers",
+    "race",
+    "read_state_dict",
+    "simulate",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -41,19 +129,19 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'thalweg' has no attribute {name!r}")
     module = importlib.import_module(home)
-    value = module if name == "errors" else getattr(module, name)
+    value = module if name in ("errors", "observers") else getattr(module, name)
     globals()[name] = value
     return value
 
 
 class _Package(ModuleType):
-    """The package, whose `fit` stays the function when the module of that name is imported.
+    """The package, whose `fit` and `diagnose` stay functions when the modules of these names are imported.
 
     Importing `thalweg.fit` sets the module as an attribute of the package, over the function that users call.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name == "fit" and isinstance(value, ModuleType)):
+        if not (name in ("fit", "diagnose") and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

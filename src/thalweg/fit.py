@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from inspect import signature
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
+
+from torch.nn import Module
 
 from thalweg.check import check
 from thalweg.conclude import Choices, conclude, warn
@@ -18,7 +20,8 @@ from thalweg.inference.distributions import check_level
 from thalweg.inference.reading import check_weights_kind
 from thalweg.losses.base import Family
 from thalweg.objective import Objective
-from thalweg.observers import History
+from thalweg.observers import History, adapted
+from thalweg.predictors import Predictor
 from thalweg.prepare import prepare
 from thalweg.problem import Problem
 from thalweg.result import Fit
@@ -29,9 +32,18 @@ from thalweg.solvers.dispersion import solve_with_alpha
 from thalweg.solvers.iterate import Observer, solve
 from thalweg.threads import one_thread
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
+    from thalweg.store.checkpoint import Checkpoint
+
+
+@overload
+def fit(formula: str, data: Any, **options: Any) -> Fit: ...
+@overload
+def fit(formula: Predictor | Module, data: Any, **options: Any) -> Descent: ...
 def fit(
-    formula: str,
+    formula: str | Predictor | Module,
     data: Any,
     *,
     family: str | Family | Mapping[str, Any] = "gaussian",
@@ -51,18 +63,22 @@ def fit(
     max_iter: int = 100,
     tol: float = 1e-10,
     progress: Callable[[State], None] | None = None,
-    observers: Sequence[Callable[[State], None]] = (),
+    observers: Sequence[Any] = (),
+    checkpoint: str | Path | Checkpoint | None = None,
+    resume: bool | None = None,
     **options: Any,
-) -> Fit:
-    """Fit a generalized linear model described by a formula.
+) -> Fit | Descent:
+    """Fit a generalized linear model described by a formula, or any predictor.
 
     Minimizes J(theta) = sum_i w_i loss(y_i, eta_i), eta_i = x_i' theta + offset_i, with the loss half the family's unit
     deviance: maximum likelihood. A gaussian family with the identity link is solved as least squares, exactly.
 
     Parameters
     ----------
-    formula : str
+    formula : str, Predictor or torch.nn.Module
         "response ~ terms" in the language of R and formulaic: ``y ~ x + C(group) + poly(z, 2) + a:b + offset(t)``.
+        Of a predictor (`thalweg.Elementwise()`) or a module, the parameters are found by descent, and a `Descent` comes
+        back; ``y=`` and ``x=`` then name the columns that it reads: see `thalweg.train.fit_predictor`.
     data : path, frame, mapping of arrays, or name
         A CSV, Parquet, Arrow/Feather or JSON-lines file, a folder or glob of them, "-" for standard input; a pandas,
         polars or pyarrow table; a mapping of names to lists, NumPy arrays or tensors (a 2-D array is a term of many
@@ -102,15 +118,19 @@ def fit(
     progress : callable, optional
         Called with each state of the solver, as `thalweg.observers.Progress` to see a line on standard error.
     observers : sequence of callables
-        Called with each state too; one that raises `thalweg.observers.Stop` ends the solve there, as `StopWhen` and
-        `TimeLimit` do.
+        Called with each state too: `thalweg.observers.Log(every=100)`, and callbacks of scikit-learn. One that raises
+        `thalweg.observers.Stop` ends the solve there.
+    checkpoint : path or thalweg.observers.Checkpoint, optional
+        Of a descent: where to keep its state, so that a fit that was killed goes on as if it had not been.
+    resume : bool, optional
+        Whether to go on from the checkpoint where there is one; by default a checkpoint that exists is an error.
     **options :
         Parameters of the family (alpha, power) and of the link (exponent), and how to read a text file: delimiter,
         decimal, encoding, header, format, text (columns that are categories although they hold numbers).
 
     Returns
     -------
-    Fit
+    Fit, or Descent for a predictor that is no formula
 
     Raises
     ------
@@ -136,6 +156,10 @@ def fit(
     >>> round(fit.std_errors["bmi"], 4)
     0.7047
     """
+    if isinstance(formula, Predictor | Module):
+        told = locals()
+        given = {name: told[name] for name in SIGNATURE if told[name] is not DEFAULTS[name]}
+        return fitted_predictor(formula, data, given, options)
     check_callables(solver, progress, *observers)
     check_weights_kind(weights_kind)
     check_level(level)
@@ -148,7 +172,7 @@ def fit(
     )
     rows, model = ready.rows, ready.model
     history = History()
-    watching: list[Observer] = [history, *([] if progress is None else [progress]), *observers]
+    watching: list[Observer] = [history, *([] if progress is None else [progress]), *map(adapted, observers)]
     theta = start_vector(start, rows.spec.names)
     objective = Objective(rows, model)
     with nullcontext() if objective.large else one_thread():
@@ -159,7 +183,7 @@ def fit(
         else:
             chosen = choose(model, max_iter=max_iter, tol=tol) if solver is None else solver
             target = chosen.target(objective, rows.spec.names)
-            solution = solve(chosen, target, theta, watching, stop=stop)
+            solution = solve(chosen, target, theta, watching, stop=stop, checkpoint=checkpoint, resume=resume)
         history.close()
         result = conclude(rows, model, solution, history, Choices(weights_kind, covariance, given, level))
         if isinstance(target, Problem):
@@ -168,7 +192,29 @@ def fit(
     return result
 
 
-SIGNATURE = tuple(name for name, each in signature(fit).parameters.items() if each.kind is each.KEYWORD_ONLY)
+DEFAULTS = {name: each.default for name, each in signature(fit).parameters.items() if each.kind is each.KEYWORD_ONLY}
+SIGNATURE = tuple(DEFAULTS)
+
+
+OF_FORMULAS = ("weights_kind", "exposure", "trials", "missing", "covariance", "cluster", "level", "max_iter", "tol")
+
+
+def fitted_predictor(predictor: Any, data: Any, given: Mapping[str, Any], options: Mapping[str, Any]) -> Descent:
+    """The descent of a predictor that is no formula, without the options that only formulas have.
+
+    Raises
+    ------
+    OptionError
+        One of those.
+    """
+    from thalweg.train import fit_predictor
+
+    for name in OF_FORMULAS:
+        if name in given:
+            raise OptionError(
+                f"{name}= is for formulas, and this is a {type(predictor).__name__}", advice="Leave it out."
+            )
+    return fit_predictor(predictor, data, **given, **options)
 
 
 def check_callables(solver: Any, *watching: Any) -> None:
@@ -184,7 +230,7 @@ def check_callables(solver: Any, *watching: Any) -> None:
             advice="Give a solver as thalweg.solvers.newton.Newton(max_iter=50), or none: one is chosen.",
         )
     for watcher in watching:
-        if watcher is not None and not callable(watcher):
+        if watcher is not None and not callable(watcher) and not hasattr(watcher, "on_fit_task_end"):
             raise OptionError(
                 f"progress or an observer is {watcher!r}", advice="Give a function of one argument, the solver's state."
             )

@@ -28,8 +28,8 @@ def test_json_is_strict_and_has_the_numbers_of_the_library(call, diabetes):
     found = json.loads(ended.out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     fit = tw.fit(FORMULA, diabetes)
     assert list(found) == [
-        "thalweg", "created", "formula", "family", "data", "status", "separation", "level", "covariance", "df",
-        "coefficients", "statistics", "equation", "notes", "files",
+        "thalweg", "created", "formula", "family", "data", "status", "descent", "separation", "level", "covariance",
+        "df", "coefficients", "statistics", "equation", "notes", "files",
     ]  # fmt: skip
     assert {row["name"]: row["estimate"] for row in found["coefficients"]} == fit.coefficients
     assert {row["name"]: row["std_error"] for row in found["coefficients"]} == fit.std_errors

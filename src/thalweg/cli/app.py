@@ -9,9 +9,12 @@ from typer.core import TyperCommand, TyperGroup
 
 from thalweg.cli import options as o
 from thalweg.cli.datasets import datasets
+from thalweg.cli.demo import demo
+from thalweg.cli.diagnose import diagnose
 from thalweg.cli.fit import fit
 from thalweg.cli.predict import predict
 from thalweg.cli.show import show
+from thalweg.cli.simulate import simulate
 
 EPILOG = (
     "Errors go to standard error, one or two lines, with exit code 2. Notes and file names go there too:"
@@ -66,5 +69,5 @@ def thalweg(
         typer.echo(context.get_help())
 
 
-for verb in (fit, predict, show, datasets):
+for verb in (fit, predict, show, diagnose, simulate, datasets, demo):
     app.command(cls=Verb)(verb)

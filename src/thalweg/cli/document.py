@@ -14,6 +14,7 @@ def document(fit: Fit, equation: str | None = None) -> dict[str, Any]:
     """What a fit says, under keys that stay; an absent number is NaN here and null when printed."""
     from dataclasses import asdict
 
+    from thalweg.cli.descent_report import descent_document
     from thalweg.inference.coefficients import coefficient_table
     from thalweg.show.whole import figures
 
@@ -24,6 +25,7 @@ def document(fit: Fit, equation: str | None = None) -> dict[str, Any]:
         "family": fit.family.to_json(),
         "data": fit.rows.source.description if fit.rows is not None else None,
         "status": fit.solution.status.value if fit.solution is not None else None,
+        "descent": descent_document(fit.descent) if fit.descent is not None else None,
         "separation": fit.separation.sentence if fit.separation is not None else None,
         "level": fit.level,
         "covariance": fit.covariance_kind,

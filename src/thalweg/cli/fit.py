@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from thalweg.cli import descent as d
 from thalweg.cli import options as o
 from thalweg.cli import outputs
 from thalweg.cli.report import check_words, prepare
@@ -15,6 +18,8 @@ from thalweg.cli.speech import notes
 from thalweg.observers.progress import Progress
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from thalweg.data.source import Source
     from thalweg.result import Fit
 
@@ -98,6 +103,24 @@ def fit(
         str | None,
         typer.Option(help="Starting values of all coefficients, as 'Intercept=1,x=0.5'.", rich_help_panel=SOLVING),
     ] = None,
+    solver: d.Name = None,
+    lr: d.Rate = None,
+    steps: d.Steps = None,
+    momentum: d.Momentum = None,
+    batch_size: d.BatchSize = None,
+    loss: d.Loss = None,
+    derivative: d.Derivative = None,
+    dtype: d.Dtype = None,
+    device: d.Device = None,
+    seed: d.Seed = None,
+    stop_below: d.StopBelow = None,
+    allow_divergence: d.AllowDivergence = False,
+    every: d.Every = None,
+    animate: d.Animate = None,
+    frames: d.Frames = None,
+    history: d.History = None,
+    checkpoint: d.Checkpoint = None,
+    resume: d.Resume = None,
     delimiter: o.Delimiter = None,
     decimal: o.Decimal = None,
     encoding: o.Encoding = None,
@@ -108,14 +131,36 @@ def fit(
     """Fit a model to DATA and show it.
 
     [bold]Example[/]: thalweg fit diabetes.csv 'progression ~ bmi + bp + C(sex)' --out m.safetensors --plot fit.png
+    [bold]Watch it learn[/]: thalweg fit line.csv 'y ~ x' --solver gd --lr 0.01 --steps 2000 --every 100 --animate a.gif
     """
     outputs.check("--out", out, outputs.MODELS)
     outputs.check("--plot", plot, outputs.PICTURES)
+    outputs.check("--animate", animate, d.MOVIES)
+    outputs.check("--history", history, outputs.TABLES)
     check_words(equation, kind, plot_kind)
+    asked = d.Asked(
+        solver,
+        {
+            "lr": d.rate(lr),
+            "steps": steps,
+            "momentum": momentum,
+            "batch_size": batch_size,
+            "loss": loss,
+            "derivative": derivative,
+            "dtype": dtype,
+            "device": device,
+            "seed": seed,
+            "allow_divergence": allow_divergence,
+        },
+        *(stop_below, every, checkpoint, resume, animate, frames, max_iter, tol),
+    )
+    descending = asked.arguments()
+    wanted = Wanted(out, plot, plot_kind, animate, frames, history)
     told = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding, "header": header, "format": format}
     with notes() as noted:
         with Progress("fitting", shown=False if quiet else None) as progress:
             fitted = _fitted(
+                context,
                 formula,
                 o.open_data(data, **told, text=o.names(text)),
                 family=family,
@@ -135,41 +180,72 @@ def fit(
                 tol=tol,
                 start=o.starts(start),
                 progress=progress,
+                **descending,
             )
         shown = prepare(fitted, equation, kind, json=json, quiet=quiet)
         try:
             if shown.problem is None:
-                _write(context, _files(fitted, out, plot, plot_kind), quiet=quiet)
+                _write(context, _files(fitted, wanted), quiet=quiet)
         finally:  # the work is done: where a file cannot be written, the table is shown all the same
-            files = {"model": out, "plot": plot}
-            shown.print(noted, {what: str(path) for what, path in files.items() if path in context.obj})
+            shown.print(noted, {what: str(path) for what, path in wanted.paths().items() if path in context.obj})
 
 
-def _fitted(formula: str, source: Source, **options: Any) -> Fit:
+@dataclass(frozen=True)
+class Wanted:
+    """The files that were asked for."""
+
+    out: Path | None
+    plot: Path | None
+    plot_kind: str
+    animate: Path | None
+    frames: int | None
+    history: Path | None
+
+    def paths(self) -> dict[str, Path | None]:
+        """By what they are called in the JSON."""
+        return {"model": self.out, "plot": self.plot, "animation": self.animate, "history": self.history}
+
+
+def _fitted(context: typer.Context, formula: str, source: Source, **options: Any) -> Fit:
     """The fit, by the library's own defaults where nothing was told.
 
-    An interrupt makes the solver hand over its best state; a command that was interrupted should leave nothing.
+    An interrupt makes the solver hand over its best state; a command that was interrupted should leave nothing but the
+    checkpoint that it was told to keep.
     """
     import thalweg
     from thalweg.solvers.base import Status
 
     fitted = thalweg.fit(formula, source, **{name: value for name, value in options.items() if value is not None})
     if fitted.solution is not None and fitted.solution.status is Status.INTERRUPTED:
+        kept = options.get("checkpoint")
+        if kept is not None and kept.exists():
+            context.obj.append(kept)
         raise KeyboardInterrupt
     return fitted
 
 
-def _files(fitted: Fit, out: Path | None, plot: Path | None, plot_kind: str) -> dict[Path, bytes]:
+def _files(fitted: Fit, wanted: Wanted) -> dict[Path, bytes]:
     """The contents of every file that was asked for, before the first of them is written."""
     contents = {}
     with tempfile.TemporaryDirectory(prefix="thalweg-") as folder:
-        if plot is not None:
-            fitted.plot(plot_kind, path=Path(folder, plot.name))
-            contents[plot] = Path(folder, plot.name).read_bytes()
-        if out is not None:
-            fitted.save(Path(folder, out.name))
-            contents[out] = Path(folder, out.name).read_bytes()
+
+        def made(path: Path | None, write: Callable[[Path], object]) -> None:
+            if path is not None:
+                write(Path(folder, path.name))
+                contents[path] = Path(folder, path.name).read_bytes()
+
+        frames: dict[str, Any] = {} if wanted.frames is None else {"frames": wanted.frames}
+        made(wanted.plot, lambda path: fitted.plot(wanted.plot_kind, path=path))
+        made(wanted.animate, lambda path: fitted.animate(path, **frames))
+        made(wanted.history, lambda path: outputs.write_tables([_steps(fitted)], path, path.suffix))
+        made(wanted.out, fitted.save)
     return contents
+
+
+def _steps(fitted: Fit) -> pyarrow.Table:
+    import narwhals
+
+    return narwhals.from_native(fitted.history).to_arrow()
 
 
 def _write(context: typer.Context, contents: dict[Path, bytes], *, quiet: bool) -> None:

@@ -28,12 +28,15 @@ class Report:
     equation : str, optional
     problem : NotAvailableError, optional
         Why there is no equation although it was asked for; it is raised after everything else was printed.
+    descent : str, optional
+        How a descent ended.
     """
 
     json: dict[str, Any] | None
     table: Any
     equation: str | None
     problem: NotAvailableError | None
+    descent: str | None = None
 
     def print(self, notes: list[str], files: Mapping[str, str] | None = None) -> None:
         """Print it on standard output; `notes` and `files` were said and written meanwhile, and belong to the JSON.
@@ -57,6 +60,8 @@ class Report:
             from rich.console import Console
 
             Console().print(self.table)
+        if self.descent is not None:
+            typer.echo(f"\n{self.descent}")
         if self.equation is not None:
             typer.echo(self.equation if self.table is None else f"\n{self.equation}")
 
@@ -77,7 +82,7 @@ def prepare(fit: Fit, dialect: str | None, kind: str, *, json: bool = False, qui
     equation, problem = _equation(fit, dialect, kind)
     if json:
         return Report(document(fit, equation), None, None, problem)
-    return Report(None, None if quiet else _table(fit), equation, problem)
+    return Report(None, None if quiet else _table(fit), equation, problem, None if quiet else _descent(fit))
 
 
 def _equation(fit: Fit, dialect: str | None, kind: str) -> tuple[str | None, NotAvailableError | None]:
@@ -105,6 +110,15 @@ def check_words(dialect: str | None, kind: str, plot_kind: str | None = None) ->
         from thalweg.show.plots import known_kind
 
         known_kind(plot_kind)
+
+
+def _descent(fit: Fit) -> str | None:
+    """What is to be said of a descent beside the table."""
+    if fit.descent is None:
+        return None
+    from thalweg.cli.descent_report import descent_text
+
+    return descent_text(fit.descent, fit.summary())
 
 
 def _table(fit: Fit) -> Any:

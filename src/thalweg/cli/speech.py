@@ -29,9 +29,12 @@ OPTIONS = {
         *("missing", "unseen", "kind", "offset", "exposure", "weights", "weights_kind", "trials", "cluster"),
         *("family", "link", "power", "alpha", "covariance", "level", "start", "max_iter", "tol"),
         *("text", "decimal", "delimiter", "encoding", "header", "format"),
+        *("solver", "lr", "steps", "momentum", "batch_size", "loss", "derivative", "dtype", "device", "seed", "every"),
+        *("frames", "allow_divergence", "resume", "checkpoint"),
     )
 } | {"interval": "--interval-kind"}  # keywords of the library, and how the command line spells them
 
+_FLAGS = ("allow_divergence", "resume")
 _PHRASES = {
     "= (an array or a column's name) to predict": "= and a column's name",
     "fit.summary()": "the table",
@@ -51,6 +54,8 @@ def in_options(text: str) -> str:
     'Pass --missing drop to leave those rows out.'
     >>> in_options("open the file with text=['zip code']; say header=False, or another encoding=.")
     "open the file with --text 'zip code'; say --no-header, or another --encoding."
+    >>> in_options("Set lr=0.049, or allow_divergence=True to see it.")
+    'Set --lr 0.049, or --allow-divergence to see it.'
     """
     for phrase, ours in _PHRASES.items():
         text = text.replace(phrase, ours)
@@ -61,6 +66,8 @@ def _as_option(found: re.Match[str]) -> str:
     option, parts = OPTIONS[found["name"]], found.groupdict()
     if found["name"] == "header" and parts["bare"] in ("True", "False"):
         return option if parts["bare"] == "True" else "--no-header"
+    if found["name"] in _FLAGS:
+        return option if parts["bare"] != "False" else f"--no-{option[2:]}"
     if parts["list"] is not None:
         value = parts["list"].replace("', '", ",").strip("'\"")
     else:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
+
+from thalweg.errors import OptionError
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
     from thalweg.solvers.base import State
 
+COLUMNS = ("step", "value", "gradient_size", "rate", "theta", "seconds")
 MOST_BYTES = 2**26  # of parameters that are kept: beyond it every second state is let go, and so on
 
 
@@ -48,6 +52,12 @@ class History:
     seconds: list[float] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
     last: State | None = None
+    _room: int = field(default=0, repr=False)  # states that there is room for, once it is known
+    _packed: dict[str, Tensor] = field(default_factory=dict, repr=False)  # what the last snapshot held, to add to
+
+    def __post_init__(self) -> None:
+        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
+            raise OptionError(f"History: every is {self.every!r}", advice="Give a whole number, 1 or more.")
 
     def __call__(self, state: State) -> None:
         self.last = state
@@ -61,15 +71,72 @@ class History:
         self.rate.append(getattr(state, "rate", math.nan))
         self.theta.append(state.theta)
         self.seconds.append(time.perf_counter() - self.started)
-        if len(self.step) * (state.theta.numel() * 8 + 500) > MOST_BYTES:
+        if len(self.step) > self._room:
+            self._make_room(state.theta.numel())
+
+    def _make_room(self, size: int) -> None:
+        """Let every second state go where there are too many; how many there may be is reckoned once."""
+        self._room = MOST_BYTES // (size * 8 + 500)
+        if len(self.step) > self._room:
             self._thin()
 
     def _thin(self) -> None:
         self.every *= 2
         kept = [i for i, step in enumerate(self.step) if step % self.every == 0]
-        columns: list[list[Any]] = [self.step, self.value, self.gradient_size, self.rate, self.theta, self.seconds]
-        for column in columns:
+        for column in self._columns().values():
             column[:] = [column[i] for i in kept]
+        self._packed = {}
+
+    def _columns(self) -> dict[str, list[Any]]:
+        return {name: getattr(self, name) for name in COLUMNS}
+
+    def snapshot(self) -> dict[str, Any]:
+        """Its columns as tensors, for a checkpoint: only what came since the last snapshot is converted."""
+        import torch  # not at the top: `thalweg fit --help` needs no torch
+
+        done = len(self._packed["step"]) if self._packed else 0
+        for name, column in self._columns().items():
+            if len(column) > done:
+                added = column[done:]
+                new = torch.stack(added).cpu() if name == "theta" else torch.tensor(added, dtype=_type(name))
+                self._packed[name] = torch.cat([self._packed[name], new]) if done else new
+        return {"every": self.every, **self._packed}
+
+    def restore(self, memory: Mapping[str, Any], last: State) -> None:
+        """Go on from a snapshot, taken when `last` was the last state; the seconds go on from those it had."""
+        self.every, self.last = memory["every"], last
+        for name, column in self._columns().items():
+            kept = memory.get(name)
+            column[:] = [] if kept is None else list(kept.to(last.theta.device)) if name == "theta" else kept.tolist()
+        self._packed = {name: memory[name] for name in COLUMNS if name in memory}
+        self.started = time.perf_counter() - (self.seconds[-1] if self.seconds else 0.0)
+
+    def defer(self, columns: Callable[[int], dict[str, list[Any]]], size: int, steps: int) -> None:
+        """Keep states that are known in closed form: their columns are made when somebody asks for one.
+
+        Parameters
+        ----------
+        columns : callable
+            From `every` to the columns but for seconds: one state in so many steps, and the last.
+        size, steps : int
+            Of parameters, and of steps.
+        """
+        while (steps // self.every + 1) * (size * 8 + 500) > MOST_BYTES:
+            self.every *= 2
+        for name in COLUMNS:
+            self.__dict__.pop(name, None)
+        self.__dict__["_deferred"] = (columns, time.perf_counter() - self.started)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """A column that was put off."""
+            if name not in COLUMNS or "_deferred" not in self.__dict__:
+                raise AttributeError(f"a history has no {name!r}")
+            columns, seconds = self.__dict__.pop("_deferred")
+            self.__dict__.update(columns(self.every))
+            self.seconds = [seconds] * len(self.step)
+            return self.__dict__[name]
 
     def close(self) -> None:
         """Add the last state, where it was not one of those kept."""
@@ -85,3 +152,9 @@ class History:
 
     def __len__(self) -> int:
         return len(self.step)
+
+
+def _type(column: str) -> Any:
+    import torch
+
+    return torch.int64 if column == "step" else torch.float64

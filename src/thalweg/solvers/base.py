@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.objective import Objective
+
+if TYPE_CHECKING:
+    from thalweg.observers.history import History
+    from thalweg.observers.rules import Rule
 
 
 class Status(Enum):
@@ -89,6 +93,29 @@ Target = TypeVar("Target")
 """What a solver minimizes: an `Objective` (sums over all rows), or a `Problem` (a loss whose scale has a meaning)."""
 
 
+class Leap(Protocol):
+    """The states of a solve in closed form.
+
+    Attributes
+    ----------
+    first : State
+    reached : bool
+        Whether the rule that it was given ended it; known after the last state.
+    """
+
+    first: Any
+    reached: bool
+
+    def __iter__(self) -> Iterator[State]:
+        """The states that the observers look at, and the last."""
+
+    def best(self, last: int) -> State:
+        """The state of least value up to a step."""
+
+    def fill(self, history: History, last: Any) -> None:
+        """Give a history the states up to the last."""
+
+
 class Solver(ABC, Generic[Target]):
     """A solver: explicit state, no printing, no loop of its own."""
 
@@ -119,9 +146,9 @@ class Solver(ABC, Generic[Target]):
         objective: Target,
         theta: Float[Tensor, "p"] | None,
         observers: Sequence[Callable[[State], None]],
-        stop: Callable[[State], object] | None,
-    ) -> Solution | None:
-        """The outcome without the loop, where the states are known in closed form; None: run the loop."""
+        rule: Rule | None,
+    ) -> Leap | None:
+        """The states without the steps between them, where they are known in closed form; None: run the loop."""
         return None
 
     def diverged(self, objective: Target, best: State, last: State) -> Solution:

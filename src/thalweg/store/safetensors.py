@@ -13,9 +13,7 @@ library is given the bytes: https://github.com/huggingface/safetensors#format.
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -26,6 +24,7 @@ from torch import Tensor
 from thalweg.errors import ModelFileError
 from thalweg.store import strict_json
 from thalweg.store.recognise import what_else
+from thalweg.store.seal import CHECKSUM, UNSEALED, check_seal, sealed
 from thalweg.store.strict_json import shown
 
 MOST_HEADER = 2**24
@@ -33,9 +32,6 @@ MOST_BYTES = 2**30
 TENSORS = frozenset({"theta", "covariance", "unscaled"})
 
 _METADATA = frozenset({"checksum", "thalweg"})
-_DIGITS = 64
-_NO_DIGITS = "0" * _DIGITS
-_CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 _DAMAGED = "The file is damaged or was altered: take another copy of it, or fit and save again."
 
 
@@ -54,9 +50,7 @@ def pack(description: dict[str, Any], tensors: dict[str, Float[Tensor, "..."]]) 
     ModelFileError
         The model is larger than a file that `unpack` would read.
     """
-    header: dict[str, Any] = {
-        "__metadata__": {"checksum": "sha256:" + _NO_DIGITS, "thalweg": strict_json.dumps(description)}
-    }
+    header: dict[str, Any] = {"__metadata__": {"checksum": UNSEALED, "thalweg": strict_json.dumps(description)}}
     body = bytearray()
     for name, tensor in tensors.items():
         data = tensor.detach().cpu().contiguous().numpy().astype("<f8").tobytes()
@@ -66,7 +60,7 @@ def pack(description: dict[str, Any], tensors: dict[str, Float[Tensor, "..."]]) 
     text += b" " * (-len(text) % 8)
     if len(text) > MOST_HEADER or 8 + len(text) + len(body) > MOST_BYTES:
         raise ModelFileError("the model is too large for a model file", advice="Leave out columns or levels.")
-    return _sealed(len(text).to_bytes(8, "little") + text + body)
+    return sealed(len(text).to_bytes(8, "little") + text + body)
 
 
 def unpack(
@@ -102,7 +96,7 @@ def unpack(
     data = stream.read(size)
     if len(data) != size:
         raise ModelFileError("it changed while it was read", advice="Try again.")
-    _check_sum(data, len(text), checksum)
+    check_seal(data, checksum, _DAMAGED)
     return description, _tensors(data)
 
 
@@ -148,7 +142,7 @@ def _metadata(header: dict[str, Any]) -> tuple[str, dict[str, Any]]:
             f"its metadata are {shown(sorted(metadata))} instead of {sorted(_METADATA)}", advice=_DAMAGED
         )
     checksum, text = metadata["checksum"], metadata["thalweg"]
-    if not isinstance(checksum, str) or not _CHECKSUM.fullmatch(checksum):
+    if not isinstance(checksum, str) or not CHECKSUM.fullmatch(checksum):
         raise ModelFileError("its checksum is not one", advice=_DAMAGED)
     description = strict_json.loads(text) if isinstance(text, str) else None
     if not isinstance(description, dict):
@@ -185,35 +179,6 @@ def _check_entry(name: str, entry: Any, start: int) -> int:
         said = f"{name!r} lies at {shown(offsets)} instead of [{start}, {stop}]"
         raise ModelFileError(f"its offsets overlap, leave holes or contradict the shapes: {said}", advice=_DAMAGED)
     return stop
-
-
-def _digits_at(data: bytes, length: int, checksum: str) -> int:
-    """Where the 64 digits stand; the quotes cannot occur inside a JSON string, so there is one such place."""
-    field = f'"checksum":"{checksum}"'.encode("ascii")
-    at = data.find(field, 8, 8 + length)
-    if at < 0:  # spaces inside: the same JSON, but not what pack writes
-        raise ModelFileError("its checksum is not where it belongs", advice=_DAMAGED)
-    return at + len(field) - 1 - _DIGITS
-
-
-def _digest(data: bytes, at: int) -> str:
-    """SHA-256 of the file with zeros for its own digits."""
-    view = memoryview(data)
-    digest = hashlib.sha256(view[:at])
-    digest.update(_NO_DIGITS.encode("ascii"))
-    digest.update(view[at + _DIGITS :])
-    return digest.hexdigest()
-
-
-def _sealed(data: bytes) -> bytes:
-    length = int.from_bytes(data[:8], "little")
-    at = _digits_at(data, length, "sha256:" + _NO_DIGITS)
-    return data[:at] + _digest(data, at).encode("ascii") + data[at + _DIGITS :]
-
-
-def _check_sum(data: bytes, length: int, checksum: str) -> None:
-    if "sha256:" + _digest(data, _digits_at(data, length, checksum)) != checksum:
-        raise ModelFileError("its checksum does not fit its contents", advice=_DAMAGED)
 
 
 def _tensors(data: bytes) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.data.nodes import Name, column_names
 from thalweg.errors import OptionError
 from thalweg.show.numbers import elide, significant
-from thalweg.show.plots.predictors import Predictor, beside, computed_from, predictors
+from thalweg.show.plots.predictors import Designed, Predictor, beside, computed_from, predictors
 from thalweg.show.plots.sample import Sample
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def held(fit: Fit, shown: Sample | None) -> dict[str, Any]:
     return at
 
 
-def added(fit: Fit) -> dict[str, str]:
+def added(fit: Designed) -> dict[str, str]:
     """Columns that only add to eta, each as "Exposure" or "Offset"."""
     formula = [name for reading in fit.spec.parsed.offsets for name in column_names(reading.node)]
     words = dict.fromkeys([*formula, *fit.spec.roles.columns("offset")], "Offset")

@@ -25,7 +25,7 @@ PLACES = 120  # along each side
 # Violet and orange are told apart with every common kind of colour blindness; the shading is the paler of each, so that
 # points stay visible on it.
 _SHADES = ("#AB9BD1", "#FBFAFC", "#F2B272")
-_LOW, _HIGH = "#3F2379", "#A34D00"
+LOW, HIGH = "#3F2379", "#A34D00"
 
 
 def draw_plane(fit: Fit, across: Predictor, up: Predictor, shown: Sample | None) -> Figure:
@@ -33,7 +33,7 @@ def draw_plane(fit: Fit, across: Predictor, up: Predictor, shown: Sample | None)
     figure = new_figure(7.4, 5.6)
     axes = figure.subplots()
     x, y, p = surface(fit, across, up)
-    shade = axes.contourf(x, y, p, levels=np.linspace(0, 1, 21), cmap=_shading())
+    shade = axes.contourf(x, y, p, levels=np.linspace(0, 1, 21), cmap=shading())
     _boundary(axes, x, y, p)
     if shown is not None:
         _outcomes(fit, axes, shown, across, up)
@@ -52,7 +52,8 @@ def draw_plane(fit: Fit, across: Predictor, up: Predictor, shown: Sample | None)
     return figure
 
 
-def _shading() -> Colormap:
+def shading() -> Colormap:
+    """From violet, probability 0, to orange, probability 1."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("probability", _SHADES)
@@ -82,10 +83,10 @@ def _outcomes(fit: Fit, axes: Axes, shown: Sample, across: Predictor, up: Predic
     x, y, value = across.of(shown.columns), up.of(shown.columns), shown.rows.y
     size = point_size(len(x))
     if not is_binary(fit, shown):
-        axes.scatter(x, y, c=value, cmap=_shading(), vmin=0, vmax=1, edgecolors="black", linewidths=0.5, s=size)
+        axes.scatter(x, y, c=value, cmap=shading(), vmin=0, vmax=1, edgecolors="black", linewidths=0.5, s=size)
         return
     levels = (fit.spec.response.levels if fit.spec.response is not None else None) or (0, 1)
-    for outcome, colour, marker in ((0.0, _LOW, "o"), (1.0, _HIGH, "^")):
+    for outcome, colour, marker in ((0.0, LOW, "o"), (1.0, HIGH, "^")):
         here = value == outcome
         axes.scatter(
             x[here], y[here], s=size, c=colour, marker=marker, edgecolors="white", linewidths=0.4,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,7 +14,14 @@ from thalweg.data.nodes import Name, column_names
 
 if TYPE_CHECKING:
     from thalweg.data.spec import Spec
-    from thalweg.result import Fit
+
+
+class Designed(Protocol):
+    """What has a design: a fit, or the rows of a descent."""
+
+    @property
+    def spec(self) -> Spec:
+        """The design."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Predictor:
         return column if self.index is None else column[:, self.index]
 
 
-def predictors(fit: Fit) -> tuple[Predictor, ...]:
+def predictors(fit: Designed) -> tuple[Predictor, ...]:
     """What can be varied, in the order of the formula; a column that is a category anywhere is one here."""
     found: dict[str, Predictor] = {}
     for predictor in _all(fit.spec):
@@ -84,7 +91,7 @@ def _numbers(spec: Spec, column: str) -> Iterator[Predictor]:
             yield Predictor(f"{column}[{i}]", column, i, spec.ranges[f"{column}[{i}]"])
 
 
-def computed_from(fit: Fit) -> set[str]:
+def computed_from(fit: Designed) -> set[str]:
     """Columns of which a category is computed, as x in C(round(x)): only values of the data are sure to work."""
     found: set[str] = set()
     for key, node in fit.spec.parsed.factors.items():
@@ -94,7 +101,7 @@ def computed_from(fit: Fit) -> set[str]:
     return found
 
 
-def beside(fit: Fit) -> tuple[str, ...]:
+def beside(fit: Designed) -> tuple[str, ...]:
     """Columns that a prediction reads and that are not varied: offsets, exposures, parts of computed categories."""
     varied = {predictor.column for predictor in predictors(fit)}
     return tuple(name for name in fit.spec.predictor_columns if name not in varied)

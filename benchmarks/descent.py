@@ -1,0 +1,458 @@
+"""Time the descents of the lessons against the same programs written directly in PyTorch, and hold replay to loop.
+
+    python benchmarks/descent.py            every table, written to benchmarks/descent.md (some minutes, one thread)
+    python benchmarks/descent.py --quick    a tenth of the steps and three rounds, printed only
+
+1. Where the loss is a quadratic and the rate constant: the program, `thalweg.fit`, and of it the replay alone (the
+   quadratic from the data, then the state after the last step; or the parameters and losses of all steps).
+2. Where the loop has to run: the program against `thalweg.solvers.iterate.solve`, same derivatives, same types.
+3. How far the replay is from the float64 loop, over rates and momenta.
+
+The programs are the lessons as beginners write them, without their pictures: gradients by hand, `backward()`, a layer
+with an optimizer. Each prints what it prints into a list, so that a loss is read where the lesson reads it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib.util
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import thalweg as tw
+from thalweg.derivatives import derivative_of
+from thalweg.losses import family
+from thalweg.predictors import Elementwise, Linear
+from thalweg.problem import MemoryProblem
+from thalweg.solvers.iterate import solve
+from thalweg.solvers.trajectory import Trajectory
+
+Program = Callable[[int], Tensor]  # number of steps -> parameters at the end
+
+
+# --- the lessons' data ----------------------------------------------------------------------------------------------
+
+
+def line_data() -> tuple[Tensor, Tensor, Tensor]:
+    """x, y and the start (b, w) of the first two lessons."""
+    g = torch.Generator().manual_seed(10)
+    x = torch.rand(8, generator=g) * 20
+    y = 2 * x + 3 * (1 + torch.randn(8, generator=g))
+    return x, y, torch.tensor([0.0, float(torch.rand(1, generator=g))])
+
+
+def exact_line() -> tuple[Tensor, Tensor, Tensor]:
+    """x, y = 2x + 1 and a start (b, w)."""
+    x = torch.arange(11.0)
+    return x, 2 * x + 1, torch.tensor([0.3, -0.2])
+
+
+def sine() -> tuple[Tensor, Tensor, Tensor]:
+    """x, sin x and a start (a, b, c, d)."""
+    x = torch.linspace(-torch.pi, torch.pi, 2000)
+    return x, torch.sin(x), torch.randn(4, generator=torch.Generator().manual_seed(0))
+
+
+def clouds() -> tuple[Tensor, Tensor]:
+    """Points (200, 2) and their labels."""
+    g = torch.Generator().manual_seed(0)
+    two = [torch.normal(mean, 1.0, (100, 2), generator=g) for mean in (2.0, -2.0)]
+    return torch.cat(two), torch.cat([torch.zeros(100), torch.ones(100)])
+
+
+# --- the lessons, written directly ----------------------------------------------------------------------------------
+
+
+def line_by_hand(steps: int) -> Tensor:
+    x, y, (b, w) = line_data()
+    shown = []
+    for step in range(steps):
+        error = w * x + b - y
+        dw, db = (x * error).sum(), error.sum()
+        w, b = w - 0.001 * dw, b - 0.001 * db
+        if step % 1000 == 0:
+            shown.append((w.item(), b.item()))
+    return torch.stack([b, w])
+
+
+def line_by_autograd(steps: int) -> Tensor:
+    x, y, start = line_data()
+    b, w = (value.clone().requires_grad_() for value in start)
+    shown = []
+    for step in range(steps):
+        loss = 0.5 * ((w * x + b - y) ** 2).sum()
+        loss.backward()
+        with torch.no_grad():
+            w -= 0.001 * w.grad
+            b -= 0.001 * b.grad
+            w.grad.zero_()
+            b.grad.zero_()
+        if step % 1000 == 0:
+            shown.append((w.item(), b.item()))
+    return torch.stack([b.detach(), w.detach()])
+
+
+def line_by_module(steps: int) -> Tensor:
+    x, y, start = exact_line()
+    x, y = x[:, None], y[:, None]
+    layer = nn.Linear(1, 1)
+    with torch.no_grad():
+        layer.bias.copy_(start[:1])
+        layer.weight.copy_(start[1:, None])
+    criterion, optimizer = nn.MSELoss(), torch.optim.SGD(layer.parameters(), lr=0.01)
+    shown = []
+    for step in range(steps):
+        optimizer.zero_grad()
+        loss = criterion(layer(x), y)
+        loss.backward()
+        optimizer.step()
+        if step % 50 == 0:
+            shown.append(loss.item())
+    return torch.cat([layer.bias.detach(), layer.weight.detach()[0]])
+
+
+def cubic(steps: int) -> Tensor:
+    x, y, (a, b, c, d) = sine()
+    shown = []
+    for step in range(steps):
+        predicted = a + b * x + c * x**2 + d * x**3
+        if step % 100 == 99:
+            shown.append(((predicted - y) ** 2).sum().item())
+        slope = 2.0 * (predicted - y)
+        a = a - 1e-6 * slope.sum()
+        b = b - 1e-6 * (slope * x).sum()
+        c = c - 1e-6 * (slope * x**2).sum()
+        d = d - 1e-6 * (slope * x**3).sum()
+    return torch.stack([a, b, c, d])
+
+
+def boundary(steps: int) -> Tensor:
+    points, labels = clouds()
+    w, b = torch.ones(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    shown = []
+    for _ in range(steps):
+        probability = torch.sigmoid(w * points[:, 0] + b - points[:, 1])
+        loss = ((probability - labels) ** 2).mean()
+        loss.backward()
+        with torch.no_grad():
+            w -= 0.02 * w.grad
+            b -= 0.02 * b.grad
+            w.grad.zero_()
+            b.grad.zero_()
+        shown.append(loss.item())
+    return torch.cat([b.detach(), w.detach()])
+
+
+def elementwise(steps: int) -> Tensor:
+    x, y = torch.tensor([1.0, 2.0]), torch.tensor([115.0, 21.0])
+    w, b = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor(0.0, requires_grad=True)
+    shown = []
+    for step in range(steps):
+        loss = ((w * x + b - y) ** 2).mean()
+        loss.backward()
+        with torch.no_grad():
+            w -= 0.01 * w.grad
+            b -= 0.01 * b.grad
+            w.grad.zero_()
+            b.grad.zero_()
+        if step % 100 == 0:
+            shown.append(loss.item())
+    return torch.cat([w.detach(), b.detach()[None]])
+
+
+# --- the same with Thalweg ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson: its program, and the problem, start and rate that it is."""
+
+    name: str
+    program: Program
+    steps: int
+    problem: Callable[[], MemoryProblem]
+    start: Tensor
+    lr: float
+    rounds: int
+    fit: Callable[[tw.GradientDescent], Tensor] | None = None  # by formula, where the lesson is one
+
+    def solver(self, steps: int, **options: Any) -> tw.GradientDescent:
+        """Its descent."""
+        return tw.GradientDescent(self.lr, steps, loss=self.problem().convention, **options)
+
+    def last(self, steps: int) -> Tensor:
+        """The replay alone: the parameters after the last step."""
+        return self._trajectory().thetas(steps)[0]
+
+    def path(self, steps: int) -> Tensor:
+        """The replay alone: parameters and losses of all steps."""
+        trajectory = self._trajectory()
+        trajectory.values(range(steps + 1))
+        return trajectory.thetas(range(steps + 1))[-1]
+
+    def _trajectory(self) -> Trajectory:
+        problem = self.problem()
+        assert problem.quadratic is not None
+        return Trajectory(problem.quadratic, self.start, self.lr, scale=problem.scale)
+
+    def whole(self, steps: int) -> Tensor:
+        """`thalweg.fit`, from the columns to statistics."""
+        assert self.fit is not None
+        return self.fit(self.solver(steps))
+
+    def loop(self, steps: int) -> Tensor:
+        """The loop, with the derivatives and the type of the problem."""
+        problem = self.problem()
+        kind = str(problem.dtype).removeprefix("torch.")
+        return solve(self.solver(steps, replay=False, dtype=kind), problem, self.start).theta
+
+
+def linear(columns: list[Tensor], y: Tensor, convention: str, **more: Any) -> MemoryProblem:
+    """A linear predictor with an intercept."""
+    design = torch.stack([torch.ones_like(y), *columns], 1)
+    names = ("Intercept", *(f"x{j}" for j in range(1, len(columns) + 1)))
+    loss = family("gaussian", more.pop("link", None))
+    derivative = derivative_of(more.pop("derivative", "hand"))
+    return MemoryProblem(Linear(names), design, y, loss, convention, derivative=derivative, **more)
+
+
+def elementwise_problem() -> MemoryProblem:
+    x, y = torch.tensor([1.0, 2.0]), torch.tensor([115.0, 21.0])
+    return MemoryProblem(Elementwise((2,)), x, y, family("gaussian"), derivative=derivative_of("autograd"))
+
+
+def boundary_problem() -> MemoryProblem:
+    points, labels = clouds()
+    more = {"link": "logit", "offset": -points[:, 1], "derivative": "autograd"}
+    return linear([points[:, 0]], labels, "mean", **more)
+
+
+def fitted(formula: str, x: Tensor, y: Tensor, start: Tensor) -> Callable[[tw.GradientDescent], Tensor]:
+    """A fit by formula."""
+    data, first = {"x": x.double(), "y": y.double()}, start.tolist()
+    return lambda solver: tw.fit(formula, data, solver=solver, start=first).solution.theta
+
+
+def powers(x: Tensor) -> list[Tensor]:
+    return [x, x**2, x**3]
+
+
+def replayed() -> list[Lesson]:
+    """Lessons that need no loop, in float64."""
+    x, y, start = line_data()
+    exact_x, exact_y, exact_start = exact_line()
+    sine_x, sine_y, sine_start = sine()
+    X, Y = x.double(), y.double()
+    line = lambda: linear([X], Y, "half sum")  # noqa: E731
+    by_hand = fitted("y ~ x", x, y, start)
+    cubic_fit = fitted("y ~ x + I(x**2) + I(x**3)", sine_x, sine_y, sine_start)
+    return [
+        Lesson("line-by-hand", line_by_hand, 10_000, line, start, 0.001, 15, by_hand),
+        Lesson("line-by-autograd", line_by_autograd, 8_000, line, start, 0.001, 15, by_hand),
+        Lesson(
+            "line-by-module", line_by_module, 1_000,
+            lambda: linear([exact_x.double()], exact_y.double(), "mean"), exact_start, 0.01, 31,
+            fitted("y ~ x", exact_x, exact_y, exact_start),
+        ),
+        Lesson(
+            "cubic", cubic, 2_000,
+            lambda: linear(powers(sine_x.double()), sine_y.double(), "sum"), sine_start, 1e-6, 15, cubic_fit,
+        ),
+    ]  # fmt: skip
+
+
+def looped() -> list[Lesson]:
+    """Lessons whose loop runs, in float32 as they are written."""
+    x, y, start = line_data()
+    exact_x, exact_y, exact_start = exact_line()
+    sine_x, sine_y, sine_start = sine()
+    return [
+        Lesson(
+            "line-by-hand, float32", line_by_hand, 10_000, lambda: linear([x], y, "half sum"), start, 0.001, 7
+        ),
+        Lesson(
+            "line-by-autograd", line_by_autograd, 8_000,
+            lambda: linear([x], y, "half sum", derivative="autograd"), start, 0.001, 7,
+        ),
+        Lesson(
+            "line-by-module", line_by_module, 1_000,
+            lambda: linear([exact_x], exact_y, "mean", derivative="module"), exact_start, 0.01, 15,
+        ),
+        Lesson("cubic, float32", cubic, 2_000, lambda: linear(powers(sine_x), sine_y, "sum"), sine_start, 1e-6, 7),
+        Lesson("boundary", boundary, 1_000, boundary_problem, torch.tensor([0.0, 1.0]), 0.02, 15),
+        Lesson("elementwise", elementwise, 2_000, elementwise_problem, torch.tensor([1.0, 2.0, 0.0]), 0.01, 15),
+    ]  # fmt: skip
+
+
+# --- timing ---------------------------------------------------------------------------------------------------------
+
+
+LEAST = 0.01  # seconds that a measurement takes: what is faster is repeated
+
+
+def timed(runs: dict[str, Program], steps: int, rounds: int) -> dict[str, tuple[float, Tensor]]:
+    """Median seconds of interleaved runs, and what each returned."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    found = {name: run(steps) for name, run in runs.items()}  # once unmeasured: imports, caches
+    repeats = {name: max(1, round(LEAST / measured(run, steps, 1))) for name, run in runs.items()}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            gc.collect()
+            seconds[name].append(measured(run, steps, repeats[name]))
+    return {name: (statistics.median(values), found[name].double()) for name, values in seconds.items()}
+
+
+def measured(run: Program, steps: int, repeats: int) -> float:
+    """Seconds of one run, the mean of several."""
+    started = time.perf_counter()
+    for _ in range(repeats):
+        run(steps)
+    return (time.perf_counter() - started) / repeats
+
+
+def shown(seconds: float) -> str:
+    """A time to three digits."""
+    for unit, factor in (("s", 1.0), ("ms", 1e3)):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e6:.0f} µs"
+
+
+def numbers(theta: Tensor) -> str:
+    return ", ".join(f"{value:.5f}" for value in theta.tolist())
+
+
+def replay_table(share: float, rounds: int | None) -> str:
+    """Table 1."""
+    lines = [
+        "| lesson | steps | by hand in PyTorch | replay, last state | replay, all states | `thalweg.fit` | ends at |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for lesson in replayed():
+        steps = int(lesson.steps * share)
+        runs = {"program": lesson.program, "last": lesson.last, "path": lesson.path, "fit": lesson.whole}
+        found = timed(runs, steps, rounds or lesson.rounds)
+        program, ends = found["program"]
+        cells = [f"{shown(found[name][0])} ({program / found[name][0]:,.0f}x)" for name in ("last", "path", "fit")]
+        both = f"{numbers(found['last'][1])} (program: {numbers(ends)})"
+        lines.append(f"| {lesson.name} | {steps:,} | {shown(program)} | {' | '.join(cells)} | {both} |")
+    return "\n".join(lines)
+
+
+def loop_table(share: float, rounds: int | None) -> str:
+    """Table 2."""
+    lines = [
+        "| lesson | steps | by hand in PyTorch | Thalweg's loop | ratio | largest difference |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for lesson in looped():
+        steps = int(lesson.steps * share)
+        found = timed({"program": lesson.program, "loop": lesson.loop}, steps, rounds or lesson.rounds)
+        (program, ends), (loop, theta) = found["program"], found["loop"]
+        apart = float(((theta - ends).abs() / ends.abs().clamp_min(1e-3)).max())
+        lines.append(
+            f"| {lesson.name} | {steps:,} | {shown(program)} | {shown(loop)} | {loop / program:.2f} | {apart:.0e} |"
+        )
+    return "\n".join(lines)
+
+
+# --- agreement ------------------------------------------------------------------------------------------------------
+
+MOMENTA = ((0.0, False), (0.5, False), (0.9, False), (0.9, True), (0.99, False), (1.0, False))
+
+
+def agreement_table(share: float) -> str:
+    """Table 3: the largest |theta_replay - theta_loop| / |theta_loop| over steps 1, 2, 7, 100, 1000 and the last."""
+    lessons = {lesson.name: lesson for lesson in replayed()}
+    shares = {"1e-6": 1e-6, "0.1": 0.1, "0.5": 0.5, "0.999": 0.999, "1": 1.0, "1.01": 1.01, "2": 2.0}
+    lines = [
+        f"| lesson | momentum | {' | '.join(shares)} |", f"|---|---|{'---:|' * len(shares)}"
+    ]  # fmt: skip
+    for name in ("line-by-hand", "line-by-module", "cubic"):
+        lesson = lessons[name]
+        for momentum, nesterov in MOMENTA:
+            cells = [
+                differences(lesson, part, momentum, nesterov, int(lesson.steps * share)) for part in shares.values()
+            ]
+            kind = f"{momentum:g}{' Nesterov' if nesterov else ''}"
+            lines.append(f"| {name} | {kind} | {' | '.join(f'{cell:.0e}' for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def differences(lesson: Lesson, part: float, momentum: float, nesterov: bool, steps: int) -> float:
+    """One cell: at a part of the stable limit, up to the step at which the loop overflows."""
+    problem = lesson.problem()
+    quadratic = problem.quadratic
+    assert quadratic is not None
+    limit = 2 * (1 + momentum) / ((1 + 2 * momentum if nesterov else 1) * float(quadratic.eigenvalues[-1]))
+    lr, start = part * limit, lesson.start.double()
+    trajectory = Trajectory(quadratic, start, lr, momentum, nesterov, problem.scale)
+    theta, velocity, worst = start, torch.zeros_like(start), 0.0
+    for step in range(1, steps + 1):
+        _, gradient = problem.value_and_gradient(theta)
+        velocity = momentum * velocity + gradient
+        theta = theta - lr * (gradient + momentum * velocity if nesterov else velocity)
+        if step in (1, 2, 7, 100, 1000, steps):
+            if not float(theta.abs().max()) < 1e300:
+                break
+            apart = torch.linalg.vector_norm(trajectory.thetas(step)[0] - theta) / torch.linalg.vector_norm(theta)
+            worst = max(worst, float(apart))
+    return worst
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def machine() -> str:
+    """Where and with what, as benchmarks/run.py says it."""
+    path = Path(__file__).with_name("run.py")
+    spec = importlib.util.spec_from_file_location("thalweg_benchmarks_run", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-r", "--rounds", type=int)
+    parser.add_argument("--quick", action="store_true", help="few steps, few rounds, nothing written")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    share, rounds = (0.1, options.rounds or 3) if options.quick else (1.0, options.rounds)
+    parts = [
+        "# Timings of descents",
+        machine() + " One thread; medians of interleaved runs.",
+        "## Where the replay applies",
+        "The programs compute in float32, the replay in float64. In brackets: how many times faster than the program.",
+        replay_table(share, rounds),
+        "## Where the loop runs",
+        "Both in float32, with the same derivatives.",
+        loop_table(share, rounds),
+        "## Replay and loop",
+        "The largest |theta_replay - theta_loop| / |theta_loop| over steps 1, 2, 7, 100, 1,000 and the last, in"
+        " float64, by the rate as a part of the stable limit. At the limit and beyond nothing is forgotten, rounding"
+        " included.",
+        agreement_table(share),
+    ]
+    for part in parts:
+        print(part + "\n", flush=True)
+    if not options.quick:
+        Path(__file__).with_name("descent.md").write_text("\n\n".join(parts) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+../src/thalweg/lessons/elementwise.py

@@ -1,0 +1,1 @@
+../src/thalweg/lessons/line_by_hand.py
