@@ -16,18 +16,30 @@ from __future__ import annotations
 
 import argparse
 import gc
-import importlib.util
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from lesson_programs import (
+    boundary,
+    clouds,
+    cubic,
+    elementwise,
+    exact_line,
+    line_by_autograd,
+    line_by_hand,
+    line_by_module,
+    line_data,
+    sine,
+)
+from run import machine
+from torch import Tensor
 
 import thalweg as tw
 from thalweg.derivatives import derivative_of
@@ -35,139 +47,10 @@ from thalweg.losses import family
 from thalweg.predictors import Elementwise, Linear
 from thalweg.problem import MemoryProblem
 from thalweg.solvers.iterate import solve
+from thalweg.solvers.quadratic import quadratic_of
 from thalweg.solvers.trajectory import Trajectory
 
 Program = Callable[[int], Tensor]  # number of steps -> parameters at the end
-
-
-# --- the lessons' data ----------------------------------------------------------------------------------------------
-
-
-def line_data() -> tuple[Tensor, Tensor, Tensor]:
-    """x, y and the start (b, w) of the first two lessons."""
-    g = torch.Generator().manual_seed(10)
-    x = torch.rand(8, generator=g) * 20
-    y = 2 * x + 3 * (1 + torch.randn(8, generator=g))
-    return x, y, torch.tensor([0.0, float(torch.rand(1, generator=g))])
-
-
-def exact_line() -> tuple[Tensor, Tensor, Tensor]:
-    """x, y = 2x + 1 and a start (b, w)."""
-    x = torch.arange(11.0)
-    return x, 2 * x + 1, torch.tensor([0.3, -0.2])
-
-
-def sine() -> tuple[Tensor, Tensor, Tensor]:
-    """x, sin x and a start (a, b, c, d)."""
-    x = torch.linspace(-torch.pi, torch.pi, 2000)
-    return x, torch.sin(x), torch.randn(4, generator=torch.Generator().manual_seed(0))
-
-
-def clouds() -> tuple[Tensor, Tensor]:
-    """Points (200, 2) and their labels."""
-    g = torch.Generator().manual_seed(0)
-    two = [torch.normal(mean, 1.0, (100, 2), generator=g) for mean in (2.0, -2.0)]
-    return torch.cat(two), torch.cat([torch.zeros(100), torch.ones(100)])
-
-
-# --- the lessons, written directly ----------------------------------------------------------------------------------
-
-
-def line_by_hand(steps: int) -> Tensor:
-    x, y, (b, w) = line_data()
-    shown = []
-    for step in range(steps):
-        error = w * x + b - y
-        dw, db = (x * error).sum(), error.sum()
-        w, b = w - 0.001 * dw, b - 0.001 * db
-        if step % 1000 == 0:
-            shown.append((w.item(), b.item()))
-    return torch.stack([b, w])
-
-
-def line_by_autograd(steps: int) -> Tensor:
-    x, y, start = line_data()
-    b, w = (value.clone().requires_grad_() for value in start)
-    shown = []
-    for step in range(steps):
-        loss = 0.5 * ((w * x + b - y) ** 2).sum()
-        loss.backward()
-        with torch.no_grad():
-            w -= 0.001 * w.grad
-            b -= 0.001 * b.grad
-            w.grad.zero_()
-            b.grad.zero_()
-        if step % 1000 == 0:
-            shown.append((w.item(), b.item()))
-    return torch.stack([b.detach(), w.detach()])
-
-
-def line_by_module(steps: int) -> Tensor:
-    x, y, start = exact_line()
-    x, y = x[:, None], y[:, None]
-    layer = nn.Linear(1, 1)
-    with torch.no_grad():
-        layer.bias.copy_(start[:1])
-        layer.weight.copy_(start[1:, None])
-    criterion, optimizer = nn.MSELoss(), torch.optim.SGD(layer.parameters(), lr=0.01)
-    shown = []
-    for step in range(steps):
-        optimizer.zero_grad()
-        loss = criterion(layer(x), y)
-        loss.backward()
-        optimizer.step()
-        if step % 50 == 0:
-            shown.append(loss.item())
-    return torch.cat([layer.bias.detach(), layer.weight.detach()[0]])
-
-
-def cubic(steps: int) -> Tensor:
-    x, y, (a, b, c, d) = sine()
-    shown = []
-    for step in range(steps):
-        predicted = a + b * x + c * x**2 + d * x**3
-        if step % 100 == 99:
-            shown.append(((predicted - y) ** 2).sum().item())
-        slope = 2.0 * (predicted - y)
-        a = a - 1e-6 * slope.sum()
-        b = b - 1e-6 * (slope * x).sum()
-        c = c - 1e-6 * (slope * x**2).sum()
-        d = d - 1e-6 * (slope * x**3).sum()
-    return torch.stack([a, b, c, d])
-
-
-def boundary(steps: int) -> Tensor:
-    points, labels = clouds()
-    w, b = torch.ones(1, requires_grad=True), torch.zeros(1, requires_grad=True)
-    shown = []
-    for _ in range(steps):
-        probability = torch.sigmoid(w * points[:, 0] + b - points[:, 1])
-        loss = ((probability - labels) ** 2).mean()
-        loss.backward()
-        with torch.no_grad():
-            w -= 0.02 * w.grad
-            b -= 0.02 * b.grad
-            w.grad.zero_()
-            b.grad.zero_()
-        shown.append(loss.item())
-    return torch.cat([b.detach(), w.detach()])
-
-
-def elementwise(steps: int) -> Tensor:
-    x, y = torch.tensor([1.0, 2.0]), torch.tensor([115.0, 21.0])
-    w, b = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor(0.0, requires_grad=True)
-    shown = []
-    for step in range(steps):
-        loss = ((w * x + b - y) ** 2).mean()
-        loss.backward()
-        with torch.no_grad():
-            w -= 0.01 * w.grad
-            b -= 0.01 * b.grad
-            w.grad.zero_()
-            b.grad.zero_()
-        if step % 100 == 0:
-            shown.append(loss.item())
-    return torch.cat([w.detach(), b.detach()[None]])
 
 
 # --- the same with Thalweg ------------------------------------------------------------------------------------------
@@ -188,7 +71,7 @@ class Lesson:
 
     def solver(self, steps: int, **options: Any) -> tw.GradientDescent:
         """Its descent."""
-        return tw.GradientDescent(self.lr, steps, loss=self.problem().convention, **options)
+        return tw.GradientDescent(self.lr, steps, loss=self.made.convention, **options)
 
     def last(self, steps: int) -> Tensor:
         """The replay alone: the parameters after the last step."""
@@ -200,10 +83,15 @@ class Lesson:
         trajectory.values(range(steps + 1))
         return trajectory.thetas(range(steps + 1))[-1]
 
+    @cached_property
+    def made(self) -> MemoryProblem:
+        """The problem: data, and no result."""
+        return self.problem()
+
     def _trajectory(self) -> Trajectory:
-        problem = self.problem()
-        assert problem.quadratic is not None
-        return Trajectory(problem.quadratic, self.start, self.lr, scale=problem.scale)
+        quadratic = quadratic_of(self.made)  # anew each time, where problem.quadratic would remember it
+        assert quadratic is not None
+        return Trajectory(quadratic, self.start, self.lr, scale=self.made.scale)
 
     def whole(self, steps: int) -> Tensor:
         """`thalweg.fit`, from the columns to statistics."""
@@ -411,18 +299,6 @@ def differences(lesson: Lesson, part: float, momentum: float, nesterov: bool, st
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
-
-
-def machine() -> str:
-    """Where and with what, as benchmarks/run.py says it."""
-    path = Path(__file__).with_name("run.py")
-    spec = importlib.util.spec_from_file_location("thalweg_benchmarks_run", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.machine()
 
 
 def main() -> None:

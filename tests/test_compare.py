@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import pytest
@@ -53,6 +54,27 @@ def test_a_difference_is_right_and_so_is_its_error(f, slope, h):
     rounding = 4 * 2.0**-53 * abs(f(0)) / (h / 8)  # of a difference of two values, at a middling step
     assert abs(found - slope) <= max(100 * error, 1e-13, rounding)
     assert abs(found - slope) <= max(1e-10, rounding)
+
+
+def test_no_agreement_by_accident_is_believed():
+    """Waves, steps and bends agree with themselves at large h without being near their slope at 0."""
+    rng = random.Random(1)
+    kinds: list[tuple[Any, Any]] = [
+        (math.tanh, lambda c: 1 / math.cosh(c) ** 2),
+        (math.sin, math.cos),
+        (lambda z: math.log1p(math.exp(min(z, 700.0))), lambda c: 1 / (1 + math.exp(-c))),
+    ]
+    for _ in range(4000):
+        terms = [(rng.gauss(0, 3), rng.gauss(0, 6), rng.gauss(0, 3)) for _ in range(rng.choice([1, 2, 4]))]
+        f, derivative = rng.choice(kinds)
+        slope, sizes = sum(a * b * derivative(c) for a, b, c in terms), sum(abs(a * b) for a, b, _ in terms)
+
+        def whole(t: float, f: Any = f, terms: Any = tuple(terms)) -> float:
+            return sum(a * f(b * t + c) for a, b, c in terms)
+
+        found, error = central_difference(whole, rng.choice([1.0, 4.0, 16.0, 64.0]))
+        assert abs(found - slope) <= max(100 * error, 1e-11 * sizes)
+        assert abs(found - slope) <= 1e-5 * sizes
 
 
 def test_a_function_without_values_has_no_difference():
@@ -114,6 +136,11 @@ def test_every_family_agrees(formula, data, options):
 
 def test_the_start_of_a_logistic_descent_is_the_start_of_all_of_them():
     """At eta = 0 the loss has a kink in its usual form, max(z, 0) + log(1 + exp(-|z|)), but none in truth."""
+    y, eta = torch.tensor([0.0, 1.0, 0.3], dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    for some in (slice(0, 2), slice(0, 3)):  # labels, and a proportion among them
+        at = eta[some].clone().requires_grad_()
+        family("binomial").value(y[some], at).sum().backward()
+        assert torch.allclose(at.grad, 0.5 - y[some], rtol=1e-15)
     found = compare_gradients("diagnosis ~ mean_texture", "breast_cancer", family="binomial", steps=1)
     gradients = found.at[0].ways
     assert torch.equal(gradients["hand"].round(decimals=12), gradients["autograd"].round(decimals=12))
@@ -209,9 +236,10 @@ def test_an_elementwise_predictor_and_a_module():
 
 
 def test_a_network_agrees_though_it_is_not_linear():
-    torch_state = torch.random.get_rng_state()
     module = torch.nn.Sequential(torch.nn.Linear(1, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)).double()
-    torch.random.set_rng_state(torch_state)
+    generator = torch.Generator().manual_seed(2)
+    for each in module.parameters():
+        each.data = torch.randn(each.shape, generator=generator, dtype=torch.float64)
     x = torch.linspace(-2, 2, 30, dtype=torch.float64)[:, None]
     found = compare_gradients(module, {"x": x, "y": torch.sin(x[:, 0])}, steps=2)
     assert found.agree, str(found)

@@ -75,6 +75,13 @@ def test_the_sums_are_right(loss):
         assert len(pairs) == 8
         times = {"2/8 * ": 0.25, "1/8 * ": 0.125, "2 * ": 2.0, "": 1.0}[factor]
         assert times * sum(float(a) * float(b) for a, b in pairs) == pytest.approx(value, rel=1e-5)
+    ((top, over, total, loss_value),) = re.findall(
+        rf"^   = (?:(\d+)/(8|2|\(2 \* 8\)) \* )?{NUMBER}(?: = {NUMBER})?$", text, re.M
+    )
+    divided = float(top or 1) / {"": 1, "2": 2, "8": 8, "(2 * 8)": 16}[over] * float(total)
+    value_there = float(result.descent.problem.value(result.trace.theta[2]))
+    assert divided == pytest.approx(value_there, rel=1e-6)
+    assert float(loss_value or total) == pytest.approx(value_there, rel=1e-6)
     factors = {"mean": ("2/n", "1/n"), "sum": ("2 ", ""), "half mean": ("1/n", "1/(2 n)"), "half sum": ("", "1/2")}
     assert f"d theta_j = {factors[loss][0]}".rstrip() in text
     assert f"Loss = {factors[loss][1]}".rstrip() in text

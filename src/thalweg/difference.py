@@ -6,8 +6,7 @@ Central differences with Ridders' extrapolation: for each parameter a table of
     a[m][k] = (4^m a[m-1][k] - a[m-1][k-1]) / (4^m - 1),
 
 whose error terms fall as h^2, h^4, h^6, ...; the entry that changed least against its two parents is the answer, and
-that change, or the one against the rows beside its own, is its error. The first h is large, so that rounding cancels
-little, and is halved until it fits.
+that change is its error, unless smaller h contradict it. The first h is large, so that rounding cancels little.
 
 Reference: Ridders (1982), Accurate computation of F'(x) and F'(x) F''(x), doi:10.1016/S0141-1195(82)80057-0.
 """
@@ -26,7 +25,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from thalweg.problem import Problem
 
-HALVINGS = 12
+HALVINGS = 14
+NOISE = 8 * 2.0**-53  # of a value: what rounding may do to a difference of two, and to what is made of it
 
 
 def central_difference(f: Callable[[float], float], h: float) -> tuple[float, float]:
@@ -50,31 +50,36 @@ def central_difference(f: Callable[[float], float], h: float) -> tuple[float, fl
     >>> abs(slope - 1) < 1e-12, error < 1e-10
     (True, True)
     """
-    found: list[tuple[float, float]] = []  # for each row of the table its best entry and by how much that changed
+    found: list[tuple[float, float, float]] = []  # of each row its best entry, by how much that changed, and rounding
     older: list[float] = []
     for halving in range(HALVINGS):
         step = math.ldexp(h, -halving)
-        row = [(f(step) - f(-step)) / (2 * step)]
+        above, below = f(step), f(-step)
+        row = [(above - below) / (2 * step)]
         if not math.isfinite(row[0]):
             older = []
             continue
         best, error = row[0], math.inf
         for m, parent in enumerate(older, start=1):
-            row.append((4**m * row[m - 1] - parent) / (4**m))
+            row.append((4**m * row[m - 1] - parent) / (4**m - 1))
             change = max(abs(row[m] - row[m - 1]), abs(row[m] - parent))
             if change <= error:
                 best, error = row[m], change
-        found.append((best, error))
+        found.append((best, error, NOISE * max(abs(above), abs(below)) / step))
         older = row
     return _steadiest(found)
 
 
-def _steadiest(found: list[tuple[float, float]]) -> tuple[float, float]:
-    """The entry that changed least, also against the rows beside it: one agreement may be an accident."""
+def _steadiest(found: list[tuple[float, float, float]]) -> tuple[float, float]:
+    """The entry that changed least.
+
+    One agreement may be an accident. At a large h: so what smaller steps say, but for their rounding, counts as a
+    change. At a small h, where differences of few digits coincide: so no change is less than the rounding.
+    """
     best, error = math.nan, math.inf
-    for k, (value, change) in enumerate(found):
-        beside = [other for other, _ in found[max(k - 1, 0) : k + 2]]
-        change = max([change, *(abs(value - other) for other in beside)])
+    for k, (value, change, own) in enumerate(found):
+        later = [abs(value - other) - rounding for other, _, rounding in found[k + 1 :]]
+        change = max([change, own, *later])
         if change < error:
             best, error = value, change
     return best, error

@@ -299,8 +299,10 @@ class Fit(Record):
         self._descended().animate(path, kind, **options)
 
     def module(self) -> Any:
-        """The fitted predictor as an `nn.Module`."""
-        return self._descended().module()
+        """The fitted model as an `nn.Module` with a `state_dict`: see `thalweg.modules.module_of`."""
+        from thalweg.modules import module_of
+
+        return module_of(self.names, self.theta, self.family) if self.descent is None else self.descent.module()
 
     def explain_step(self, step: int = 0) -> str:
         """One step of the descent written out, with the numbers put into the formulas."""

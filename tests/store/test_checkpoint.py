@@ -357,6 +357,7 @@ def test_equal_options_have_equal_descriptions():
     assert described(own) == before  # what it has worked out since is no option
     assert described(slope) == described(slope) != described(lambda step: 0.1)
     assert described(Own(1)) == described(Own(1)) != described(Own(2))
+
     def decay(rate, power=1):
         return lambda step: rate / (1 + step) ** power
 

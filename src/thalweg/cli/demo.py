@@ -50,7 +50,7 @@ def demo(
     with notes():
         run(folder, device, **options)
     for path, changed in _files(folder).items():
-        if path not in before:
+        if before.get(path) != changed:
             outputs.wrote(context, path, quiet=quiet)
 
 

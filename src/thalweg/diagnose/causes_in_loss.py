@@ -12,6 +12,7 @@ from thalweg.derivatives import BY_AUTOGRAD
 from thalweg.diagnose.evidence import Cause, Evidence
 from thalweg.diagnose.rates import fastest
 from thalweg.diagnose.words import count, settable_rate, short
+from thalweg.errors import DataError
 from thalweg.problem import MemoryProblem
 
 WRONG = 1e-3  # relative difference of a gradient from autograd's, beyond float32 rounding
@@ -108,7 +109,11 @@ def start(found: Evidence) -> Cause | None:
         return None
     from thalweg.solvers.descent import first_point
 
-    elsewhere = max(ended.largest, _curvature_at(found, first_point(found.problem, None)[0]))
+    try:
+        usual = first_point(found.problem, None)[0]
+    except DataError:  # there is no start but the one that was given
+        return None
+    elsewhere = max(ended.largest, _curvature_at(found, usual))
     if found.setting.rate > found.limit_of(elsewhere) or found.setting.rate <= found.limit_of(began.largest):
         return None
     lr = settable_rate(fastest(elsewhere, ended.smallest))

@@ -21,6 +21,8 @@ from thalweg.problem import MemoryProblem, Problem
 
 MOST = 60  # Newton steps in memory
 PASSES = 8  # where each is a reading of all rows
+PRODUCTS = 20  # where each takes p products of the Hessian with a vector ...
+COSTLY = 1_000_000  # ... of no more rows times parameters than this
 CLOSE = 1e-13  # decrement, relative to f, at which the least value is known ...
 LEFT = 1e-8  # ... or taken to be, where rounding lets no step lower f any more
 
@@ -79,8 +81,17 @@ def optimum_of(problem: Problem, theta: Float[Tensor, "p"]) -> Optimum | None:
     return min(found, other, key=lambda each: each.least)  # theta may lie on a plateau, where nothing falls
 
 
+def _most(problem: Problem, p: int) -> int:
+    """How many Newton steps may be taken."""
+    if by_passes(problem):
+        return PASSES
+    if design(problem) is not None:
+        return MOST
+    return PRODUCTS if p * problem.rows <= COSTLY else 0
+
+
 def _newtons_method(problem: Problem, theta: Float[Tensor, "p"]) -> Optimum | None:
-    for _ in range(PASSES if by_passes(problem) else MOST):
+    for _ in range(_most(problem, theta.numel())):
         value, slope = problem.value_and_gradient(theta)
         if not math.isfinite(float(value)):
             return None

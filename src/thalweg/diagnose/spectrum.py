@@ -82,6 +82,8 @@ def spectrum_of(problem: Problem, theta: Float[Tensor, "p"] | None = None) -> Sp
     matrix = bound if bound is not None else hessian_at(problem, theta)
     if matrix is None:
         return _lanczos(problem, theta)
+    if not bool(torch.isfinite(matrix).all()):
+        return _infinite(len(theta))
     values, vectors = torch.linalg.eigh(matrix)
     return _ends(values, vectors, "estimate" if bound is None else "bound")
 
@@ -94,6 +96,12 @@ def _ends(values: Float[Tensor, "p"], vectors: Float[Tensor, "p p"], kind: str) 
     smallest = float(values[place]) if flat < len(values) else 0.0
     negative = float(values[0]) < -1e3 * rounding
     return Spectrum(values, largest, smallest, len(values) - flat, vectors[:, -1], vectors[:, place], kind, negative)
+
+
+def _infinite(p: int) -> Spectrum:
+    """Where a derivative is no number: no rate is known to be stable."""
+    nowhere = torch.zeros(p, dtype=torch.float64)
+    return Spectrum(torch.tensor([torch.inf], dtype=torch.float64), torch.inf, 0.0, None, nowhere, nowhere, "estimate")
 
 
 def quadratic_at(problem: Problem) -> Quadratic | None:
@@ -138,7 +146,10 @@ def design(problem: Problem) -> Float[Tensor, "n p"] | None:
 
 
 def hessian_at(problem: Problem, theta: Float[Tensor, "p"]) -> Float[Tensor, "p p"] | None:
-    """The Hessian at theta, in float64 on the CPU; None of too many parameters."""
+    """The Hessian at theta, in float64 on the CPU; None of too many parameters.
+
+    Column by column from products, where the predictor is no design, it is made of no more than Lanczos' method takes.
+    """
     if theta.numel() > FULL:
         return None
     objective: Any = getattr(problem, "objective", None)
@@ -148,6 +159,8 @@ def hessian_at(problem: Problem, theta: Float[Tensor, "p"]) -> Float[Tensor, "p 
         matrix = torch.full((len(theta),) * 2, torch.nan) if sums.curvature is None else problem.scale * sums.curvature
     elif x is not None:
         matrix = _weighted_gram(cast(MemoryProblem, problem), x, theta)
+    elif theta.numel() > LANCZOS:
+        return None
     else:
         identity = torch.eye(len(theta), dtype=theta.dtype, device=theta.device)
         matrix = torch.stack([problem.hessian_product(theta, column) for column in identity])
@@ -190,12 +203,14 @@ def _lanczos(problem: Problem, theta: Float[Tensor, "p"]) -> Spectrum:
     basis, alphas, betas = [v / torch.linalg.vector_norm(v)], [], []
     for _ in range(min(LANCZOS, theta.numel())):
         product = problem.hessian_product(theta, basis[-1].to(theta)).detach().double().cpu()
+        if not bool(torch.isfinite(product).all()):
+            return _infinite(theta.numel())
         alphas.append(float(product @ basis[-1]))
         known = torch.stack(basis)
         for _twice in range(2):  # once leaves what cancelled
             product = product - known.T @ (known @ product)
         betas.append(float(torch.linalg.vector_norm(product)))
-        if betas[-1] <= 1e-10 * max(map(abs, alphas)) or not torch.isfinite(product).all():
+        if betas[-1] <= 1e-10 * max(map(abs, alphas)):
             break
         basis.append(product / betas[-1])
     used = len(alphas)

@@ -36,14 +36,14 @@ def rows(found: Diagnosis) -> list[Row]:
     ]
     if found.best[1] > 0:
         best = f"{found.best[0]:g}"
-        lines.append(("with momentum", best, f"momentum={found.best[1]:g}: {_needs(found.steps['best'], about)}"))
+        lines.append(("with momentum", best, _told(f"momentum={found.best[1]:g}", _needs(found.steps["best"], about))))
     lines += [_change(found, each, about) for each in (found.centred, found.standardized) if each is not None]
     return lines
 
 
 def _rank(found: Diagnosis) -> str:
     rank = found.spectrum.rank
-    flat = 0 if rank is None else len(found.names) - rank
+    flat = 0 if rank is None or found.spectrum.negative else len(found.names) - rank
     return "" if not flat else f"of {rank}; along {count(flat, 'direction')} the loss is flat"
 
 
@@ -54,8 +54,11 @@ def _needs(steps: float, about: str) -> str:
 def _change(found: Diagnosis, new: Changed, about: str) -> Row:
     name = "columns" if found.columns is None else subject(found.columns).removeprefix("the ")
     remark = f"condition number {short(new.condition)}"
-    steps = _needs(new.steps, about)
-    return f"{name} {new.how}", f"{new.lr:g}", f"{remark}{f': {steps}' if steps else ''}"
+    return f"{name} {new.how}", f"{new.lr:g}", _told(remark, _needs(new.steps, about))
+
+
+def _told(what: str, steps: str) -> str:
+    return f"{what}: {steps}" if steps else what
 
 
 def sentences(found: Diagnosis) -> Iterator[str]:

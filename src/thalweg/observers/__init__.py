@@ -7,7 +7,7 @@ An observer may have more than its call:
     end(solution)               after the last
     failed(error)               instead of `end`, where the solve ended with an exception
 
-Rules (`thalweg.observers.rules`) and callbacks of scikit-learn may stand among the observers too: see `adapted`.
+Rules (`thalweg.observers.rule`) and callbacks of scikit-learn may stand among the observers too: see `adapted`.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -222,8 +222,6 @@ class Replay:
 
     def _watched(self, end: int) -> Int[np.ndarray, "k"]:
         """The steps before the end that an observer looks at."""
-        if 1 in self.spacings:
-            return np.arange(end)
         return np.unique(np.concatenate([np.arange(0), *(np.arange(0, end, every) for every in self.spacings)]))
 
     def fill(self, history: History, last: MomentumState) -> None:

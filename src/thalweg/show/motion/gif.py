@@ -68,7 +68,6 @@ def _palette(rounded: Sequence[Rounded]) -> UInt8[np.ndarray, "256 3"]:
     found = np.array(sample.quantize(_COLOURS, method=Pillow.Quantize.MEDIANCUT).getpalette(), dtype=np.uint8)
     palette = np.zeros((256, 3), dtype=np.uint8)
     palette[: len(found) // 3] = found.reshape(-1, 3)[:256]
-    palette[palette[:_COLOURS].sum(axis=1, dtype=int).argmax()] = 255  # the paper is white, not an average of whites
     return palette
 
 
