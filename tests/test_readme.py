@@ -75,3 +75,12 @@ def test_links_lead_to_files_that_exist(page):
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
+
+
+def test_the_error_that_the_readme_quotes_is_the_one_that_is_raised():
+    quoted = re.search(r"<!-- divergence: begin -->\n(.*?)<!-- divergence: end -->", PAGES[0].read_text(), re.DOTALL)
+    assert quoted is not None
+    data = thalweg.simulate("line", n=20, seed=10, slope=2, intercept=5, noise=1, low=0, high=10)
+    with pytest.raises(thalweg.errors.DivergenceError) as caught:
+        thalweg.fit("y ~ x", data, solver=thalweg.GradientDescent(lr=0.1, steps=1000))
+    assert quoted.group(1).replace("> ", "").split() == str(caught.value).split()

@@ -165,6 +165,7 @@ class Fit(Record):
         *,
         x: str | Sequence[str] | None = None,
         intercept: bool | None = None,
+        parameters: Sequence[str] | None = None,
     ) -> Figure:
         """A picture of the fit.
 
@@ -173,12 +174,16 @@ class Fit(Record):
         kind : {"fit", "residuals", "qq", "scale", "leverage", "diagnostics", "coefficients"}
             "fit" is the data with the fitted curve and its band, or a panel per predictor; "diagnostics" is the four
             before it together. All but "fit" and "coefficients" need the rows, which a loaded model does not hold.
+            Of the way to the fit: "loss", "traces" (coefficients by step), "surface" and "surface3d" (the loss over two
+            coefficients, with the path on it), "gradient" and "rate".
         path : path, optional
             A file to write too: .png, .svg, .pdf, .jpg or .webp.
         x : str or list of str, optional
             For "fit": the predictors that get a panel.
         intercept : bool, optional
             For "coefficients": whether the intercept is shown (False by default).
+        parameters : sequence of str, optional
+            For "surface" and "surface3d": the two coefficients.
 
         Returns
         -------
@@ -193,8 +198,12 @@ class Fit(Record):
         'bmi'
         """
         from thalweg.show.plots import plot
+        from thalweg.show.plots.descent import KINDS, plot_descent
 
-        options = {name: value for name, value in {"x": x, "intercept": intercept}.items() if value is not None}
+        told = {"x": x, "intercept": intercept, "parameters": parameters}
+        options = {name: value for name, value in told.items() if value is not None}
+        if kind in KINDS:
+            return plot_descent(self if self.descent is None else self.descent, kind, path, **options)
         return plot(self, kind, path=path, **options)
 
     def predict(
@@ -287,7 +296,20 @@ class Fit(Record):
 
     @property
     def history(self) -> Any:
-        """step, loss, gradient_norm, learning_rate, seconds and every coefficient at each step, as a frame."""
+        """The states of the solver as a frame: step, loss, gradient_norm, learning_rate, seconds, every coefficient.
+
+        Of a descent the loss is in its own convention and the gradient's norm is Euclidean; `thalweg.solvers` says what
+        the others measure. Where all states would take more than 64 MB, one in 2, 4, 8, ... is kept.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> data = tw.simulate("line", n=20, seed=10, slope=2, intercept=5, noise=1, low=0, high=10)
+        >>> fit = tw.fit("y ~ x", data, solver=tw.GradientDescent(lr=0.02, steps=2000))
+        >>> fit.history[["step", "loss", "Intercept", "x"]].tail(1).round(4)
+              step    loss  Intercept       x
+        2000  2000  0.9271     4.8026  2.0709
+        """
         from thalweg.show.history import history_frame
 
         if self.trace is None:
@@ -295,21 +317,63 @@ class Fit(Record):
         return history_frame(self.trace, self.names, self.rows)
 
     def animate(self, path: str | Path, kind: str | None = None, **options: Any) -> None:
-        """Draw the descent as a moving picture: .gif, .mp4 or .html."""
-        self._descended().animate(path, kind, **options)
+        """Draw the way to the fit as a moving picture, or as one page that plays offline.
+
+        Parameters
+        ----------
+        path : path
+            .gif, .webp, .mp4 (needs ffmpeg), .html (a page with a slider, without any network), or a folder of PNG.
+        kind : {"all", "fit", "loss", "traces", "surface"}, optional
+            "fit" is the fit moving over the data; "all" (the default) has the loss beside it.
+        **options
+            frames, every, spacing ("log"), fps, seconds, title, x, parameters, width, height: see
+            `thalweg.show.motion.animate`.
+
+        Examples
+        --------
+        >>> import tempfile, thalweg as tw
+        >>> data = tw.simulate("line", n=20, seed=10, slope=2, intercept=5, noise=1, low=0, high=10)
+        >>> fit = tw.fit("y ~ x", data, solver=tw.GradientDescent(lr=0.02, steps=2000))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     fit.animate(f"{folder}/descent.gif", frames=5)
+        """
+        from thalweg.show.motion import animate
+
+        animate(self if self.descent is None else self.descent, path, kind, **options)
 
     def module(self) -> Any:
-        """The fitted model as an `nn.Module` with a `state_dict`: see `thalweg.modules.module_of`."""
+        """The fitted model as an `nn.Module` with a `state_dict`: see `thalweg.modules.module_of`.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> list(tw.fit("progression ~ bmi + bp", "diabetes").module().state_dict())
+        ['linear.weight', 'linear.bias']
+        """
         from thalweg.modules import module_of
 
         return module_of(self.names, self.theta, self.family) if self.descent is None else self.descent.module()
 
     def explain_step(self, step: int = 0) -> str:
-        """One step of the descent written out, with the numbers put into the formulas."""
+        """One step of the descent written out, with the numbers put into the formulas; `print` it.
+
+        Parameters
+        ----------
+        step : int
+            From state `step` to the next one; negative numbers count from the end.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> fit = tw.fit("y ~ x", {"x": [1, 2], "y": [2, 3]}, solver=tw.GradientDescent(lr=0.1, steps=2000))
+        >>> print(fit.explain_step(0))
+        Step 0: from state 0 to state 1 of GradientDescent, lr 0.1
+        ...
+        """
         return self._descended().explain_step(step)
 
     def diagnose(self) -> Any:
-        """How far from the optimum the descent ended, and how many more steps it would take."""
+        """How far from the optimum the descent ended, and how many more steps it would take; `print` it."""
         return self._descended().diagnose()
 
     def _descended(self) -> Descent:

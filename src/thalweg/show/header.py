@@ -9,10 +9,13 @@ from thalweg.data.contrasts import show_level
 from thalweg.data.dialects import dialect_writer
 from thalweg.data.nodes import Cbind
 from thalweg.show.links import condition_of
+from thalweg.show.plots.run import solver_title
 from thalweg.show.whole import is_zero_one
+from thalweg.solvers.base import Status
 
 if TYPE_CHECKING:
     from thalweg.result import Fit
+    from thalweg.solvers.base import Solution
 
 
 def header(fit: Fit) -> Iterator[tuple[str, str]]:
@@ -28,7 +31,10 @@ def header(fit: Fit) -> Iterator[tuple[str, str]]:
     yield from _roles(fit)
     if fit.solution is not None:
         solution = fit.solution
-        yield "solver", _solver_text(solution.status.value, solution.steps, solution.passes)
+        if fit.descent is not None:
+            solver = fit.descent.solver
+            yield "descent", f"{solver_title(solver, fit.descent.trace.rate)}, loss {solver.loss!r}{_how(solution)}"
+        yield "solver", _solver_text(_ending(solution), solution.steps, solution.passes)
     else:
         match fit.options.get("solver"):  # as a model file tells it
             case {"status": str(status), "steps": int(steps), "passes": int(passes)}:
@@ -84,6 +90,17 @@ def _roles(fit: Fit) -> Iterator[tuple[str, str]]:
         if role == "weights":
             text += f" ({fit.options.get('weights_kind', 'precision')})"
         yield role, text
+
+
+def _how(solution: Solution) -> str:
+    return ", in closed form" if solution.details.get("replayed") else ""
+
+
+def _ending(solution: Solution) -> str:
+    """How a solve ended, with the rule that ended it."""
+    rule = solution.details.get("rule")
+    stopped = solution.status in (Status.REACHED, Status.STOPPED)
+    return f"stopped by {rule}" if rule and stopped else solution.status.value
 
 
 def _solver_text(status: str, steps: int, passes: int) -> str:

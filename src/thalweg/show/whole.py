@@ -2,7 +2,7 @@
 
 `fit.statistics` holds what the coefficients give. Two things depend on more than that: F is that of the fit's own
 covariance, and completely separated data have no deviance or likelihood besides their limits, which the coefficients
-at which a solver stopped do not reach.
+at which a solver stopped do not reach. A solve that stopped on its way has no F, AIC or BIC either.
 """
 
 from __future__ import annotations
@@ -31,8 +31,13 @@ _LIMITS = (
 )  # of completely separated data: they are still on their way where the solver stops
 
 
+_OF_THE_OPTIMUM = ("f_statistic", "f_pvalue", "aic", "bic")  # not of coefficients on the way there
+
+
 def statistics(fit: Fit) -> Statistics:
-    """A fit's statistics with the F of its own covariance, and without those that separation leaves undetermined.
+    """A fit's statistics with the F of its own covariance, and without those that the coefficients do not give.
+
+    Separation leaves some of them undetermined; a solve that stopped short of the optimum has no F, AIC and BIC.
 
     Examples
     --------
@@ -42,6 +47,10 @@ def statistics(fit: Fit) -> Statistics:
     (230.65, 277.64)
     """
     shown = fit.statistics
+    if fit.unscaled is None and fit.separation is None:
+        short: dict[str, Any] = dict.fromkeys(_OF_THE_OPTIMUM, math.nan)
+        reasons = {**shown.reasons, **dict.fromkeys(_OF_THE_OPTIMUM, fit.covariance_reason or "")}
+        return replace(shown, reasons=reasons, **short)
     if is_robust(fit) and is_least_squares(fit.family):
         shown = _with_wald_f(fit, shown)
     if fit.separation is not None and fit.separation.complete:

@@ -131,6 +131,7 @@ class _Run(Generic[Target]):
         self.journal: Journal | None = None
         self.best: State | None = None
         self.last: State | None = None
+        self.leapt = False  # whether the states came from a closed form
         self.torn = False  # whether an interrupt came in the middle of a step
         self.reason = ""
 
@@ -167,6 +168,7 @@ class _Run(Generic[Target]):
 
     def _leapt(self, leap: Leap) -> Status | None:
         """Run over those states of a closed form that somebody looks at; the histories are given all of them."""
+        self.leapt = True
         histories, self.histories = self.histories, []
         self.last = self.best = leap.first
         try:
@@ -276,6 +278,9 @@ class _Run(Generic[Target]):
             reason = self.rule.reason
         if reason:
             more["rule"] = reason
+        if self.leapt:
+            more["replayed"] = True
+            solution = replace(solution, passes=1)
         if self.last is not None and state.step != self.last.step:
             more["stopped_at"] = self.last.step
         solution = replace(solution, details={**solution.details, **more})

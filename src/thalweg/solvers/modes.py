@@ -74,9 +74,10 @@ class PlainModes:
 
     def __init__(self, a: Float[np.ndarray, "p"]) -> None:
         self.a, self.near = a, a < NEAR
-        self.all_near, self.none_near = bool(self.near.all()), not self.near.any()
-        self.log = np.log1p(-np.where(self.near, a, 0.0))
-        self.base = np.where(self.near, 1.0, 1.0 - a)
+        count = np.count_nonzero(self.near)
+        self.all_near, self.none_near = count == len(a), count == 0
+        self.log = np.log1p(-a if self.all_near else -np.where(self.near, a, 0.0))
+        self.base = np.ones_like(a) if self.all_near else np.where(self.near, 1.0, 1.0 - a)
 
     @property
     def shrinks(self) -> bool:

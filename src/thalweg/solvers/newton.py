@@ -43,6 +43,7 @@ RUNNING = 0.2  # ... where the gradient falls by no more than this per step (sep
 REMOTE = 1e-6  # expected curvature of a row so far out that a start there could not see separation any more
 NEAR = 1e-2  # standard errors from the optimum, from where the doubled sums of `polish` finish what float64 cannot ...
 FINISHED = 1e-6  # ... to no more than this
+ASTRAY = 1e-2  # standard errors from the optimum beyond which standard errors would be those of another point
 STUCK = 0.7  # the gradient falls by exp(-1/2) = 0.61 a step on the way to infinity; in rounding it hardly falls at all
 NOISE = 1e-11  # relative rounding of the value: below it, a rise is no rise
 
@@ -298,11 +299,13 @@ class Newton(Solver[Objective]):
             found = recession_by_program(objective, state.factor.kept)
             if found is not None:
                 return separated(self, objective, state, found)
+        astray = status is not Status.CONVERGED and not state.gradient_size <= ASTRAY
         return Solution(
             theta=theta,
             status=status,
             advice=advice,
-            inverse_curvature=self.inverse(objective, theta, state),
+            inverse_curvature=None if astray else self.inverse(objective, theta, state),
+            no_covariance=f"the solver ended {state.gradient_size:.2g} standard errors from the optimum" * astray,
             value=state.value,
             steps=state.step,
             passes=objective.passes,

@@ -14,6 +14,7 @@ along which the start is the optimum already, never move and are left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -75,18 +76,27 @@ class Trajectory:
         nesterov: bool = False,
         scale: float = 1.0,
     ) -> None:
-        self.start = theta.detach().double().cpu().numpy()
+        self.start = np.asarray(theta.numpy(force=True), dtype=np.float64)
         vectors, eigenvalues = quadratic.eigenvectors.numpy(), quadratic.eigenvalues.numpy()
-        distance = (self.start - quadratic.optimum.numpy()) @ vectors
-        moving = (distance != 0.0) & (eigenvalues > 0.0)
-        if not moving.all():
-            vectors, eigenvalues, distance = vectors[:, moving], eigenvalues[moving], distance[moving]
+        distance = (self.start - quadratic.optimum.numpy()).dot(vectors)
+        moving = eigenvalues * distance
+        if np.count_nonzero(moving) < len(moving):
+            at = (distance != 0.0) & (eigenvalues > 0.0)
+            vectors, eigenvalues, distance = vectors[:, at], eigenvalues[at], distance[at]
         self.lr, self.momentum, self.scale, self.least = lr, momentum, scale, quadratic.least
-        self._back, self._distance = vectors.T, distance
-        self._slope = eigenvalues * distance
-        self._root = np.sqrt(eigenvalues / (2.0 * scale)) * distance  # of J's part along each direction
+        self._back, self._distance, self._eigenvalues = vectors.T, distance, eigenvalues
         a = lr * eigenvalues
         self._modes = MomentumModes(a, momentum, nesterov) if momentum else PlainModes(a)
+
+    @cached_property
+    def _slope(self) -> Float[np.ndarray, "q"]:
+        """L z: the gradient along each direction."""
+        return self._eigenvalues * self._distance
+
+    @cached_property
+    def _root(self) -> Float[np.ndarray, "q"]:
+        """Of J's part along each direction."""
+        return np.sqrt(self._eigenvalues / (2.0 * self.scale)) * self._distance
 
     @property
     def monotone(self) -> bool:
@@ -167,7 +177,7 @@ class Trajectory:
         return high
 
     def _theta(self, change: Float[np.ndarray, "k q"]) -> Float[np.ndarray, "k p"]:
-        return self.start + (change * self._distance) @ self._back
+        return self.start + (change * self._distance).dot(self._back)
 
     def _value(self, factor: Float[np.ndarray, "k q"]) -> Float[np.ndarray, "k"]:
         parts = self._root * factor
