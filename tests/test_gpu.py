@@ -34,3 +34,36 @@ def test_float32_on_the_gpu():
     data = {name: value.float() for name, value in tensors("cuda").items()}
     fit = tw.fit("y ~ X", data)
     torch.testing.assert_close(fit.theta.cpu(), tw.fit("y ~ X", tensors("cpu")).theta, rtol=1e-4, atol=1e-5)
+
+
+SOLVERS = {
+    "gradient descent": tw.GradientDescent(lr=0.1, steps=200, momentum=0.5, replay=False),
+    "autograd": tw.GradientDescent(lr=0.1, steps=200, derivative="autograd"),
+    "mini-batches": tw.SGD(lr=0.05, epochs=2, batch_size=256, seed=1),
+    "Adam": tw.TorchOptimizer("Adam", lr=0.01, steps=200),
+    "L-BFGS": tw.LBFGS(steps=20),
+}
+
+
+@pytest.mark.filterwarnings("ignore::thalweg.errors.ConvergenceWarning")
+@pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS.keys())
+@pytest.mark.parametrize(("response", "family"), [("y", "gaussian"), ("label", "binomial")])
+def test_a_descent_on_the_gpu_takes_the_way_of_that_on_the_cpu(response, family, solver):
+    there = tw.fit(f"{response} ~ X", tensors("cuda"), family=family, solver=solver)
+    here = tw.fit(f"{response} ~ X", tensors("cpu"), family=family, solver=solver)
+    assert there.descent is not None
+    assert there.descent.problem.device.type == "cuda"
+    torch.testing.assert_close(there.trace.path, here.trace.path, rtol=1e-9, atol=1e-11)
+
+
+def test_device_cuda_moves_data_that_lie_on_the_cpu():
+    solver = tw.GradientDescent(lr=0.1, steps=50, replay=False, device="cuda")
+    fit = tw.fit("y ~ X", tensors("cpu"), solver=solver)
+    assert fit.descent is not None
+    assert fit.descent.problem.device.type == "cuda"
+
+
+def test_a_start_on_the_gpu():
+    start = dict.fromkeys(("Intercept", *(f"X[{i}]" for i in range(4))), 0.1)
+    there = tw.fit("label ~ X", tensors("cuda"), family="binomial", start=start)
+    torch.testing.assert_close(there.theta.cpu(), tw.fit("label ~ X", tensors("cpu"), family="binomial").theta)

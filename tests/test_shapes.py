@@ -12,7 +12,8 @@ from jaxtyping import install_import_hook
 
 install_import_hook(
     ["thalweg.objective", "thalweg.losses", "thalweg.solvers", "thalweg.data.matrix", "thalweg.data.block",
-     "thalweg.data.rows", "thalweg.doubled", "thalweg.diagnose", "thalweg.inference", "thalweg.conclude"],
+     "thalweg.data.rows", "thalweg.doubled", "thalweg.diagnose", "thalweg.inference", "thalweg.conclude",
+     "thalweg.problem", "thalweg.predictors", "thalweg.derivatives"],
     "numeric_tower.checked",
 )
 import numpy as np
@@ -39,6 +40,13 @@ for large in (1_000_000, 0):
             fit.vcov("HC3")
             fit.predict({name: data[name][:5] for name in ("x", "z", "g")}, interval="mean")
             fit.residuals("deviance")
+for solver in (tw.GradientDescent(0.1, 50), tw.GradientDescent(0.1, 50, momentum=0.5, nesterov=True, replay=False),
+               tw.GradientDescent(0.1, 50, derivative="autograd"), tw.GradientDescent(tw.Armijo(), 50), tw.LBFGS(),
+               tw.SGD(0.05, epochs=2), tw.TorchOptimizer("Adam", steps=30, derivative="module")):
+    for response, family in [("y", "gaussian"), ("label", "binomial")]:
+        fit = tw.fit(f"{response} ~ x + z*g", data, family=family, solver=solver, weights="size")
+        str(fit.diagnose())
+tw.fit(tw.Elementwise(), {"x": data["x"].reshape(6, 10), "y": data["y"].reshape(6, 10)}, solver=tw.LBFGS())
 tw.fit("y ~ x + I(2 * x) + g", data, weights="size", cluster="g")
 try:
     thalweg.objective.Objective(fit.rows, fit.family)(fit.theta[:, None], 0)

@@ -173,8 +173,10 @@ def fit(
     rows, model = ready.rows, ready.model
     history = History()
     watching: list[Observer] = [history, *([] if progress is None else [progress]), *map(adapted, observers)]
-    theta = start_vector(start, rows.spec.names)
     objective = Objective(rows, model)
+    theta = start_vector(start, rows.spec.names)
+    if theta is not None:
+        theta = theta.to(objective.device)
     with nullcontext() if objective.large else one_thread():
         check(rows, model, weights_kind)
         target: Any = None

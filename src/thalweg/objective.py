@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -85,6 +86,12 @@ class Objective:
     def large(self) -> bool:
         """Whether a pass costs enough to spare the curvature where an old one will do."""
         return self.count is None or self.count * self.columns > LARGE
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are; looks at the first block."""
+        response = next(iter(self.rows.blocks())).y
+        return torch.device("cpu") if response is None else response.device
 
     def sampled(self, every: int) -> Objective:
         """The same loss over every so-many-th row."""

@@ -14,7 +14,18 @@ from thalweg.convention import CONVENTIONS
 from thalweg.losses import family
 from thalweg.predictors import Linear, Predictor
 from thalweg.problem import MemoryProblem
-from thalweg.solvers.quadratic import JACOBI, MOST, SINGULAR, quadratic_of
+from thalweg.solvers.quadratic import (
+    BLOCK,
+    JACOBI,
+    MODERATE,
+    MOST,
+    SINGULAR,
+    Quadratic,
+    _from_blocks,
+    _from_gram,
+    _rows,
+    quadratic_of,
+)
 
 EPS = float(np.finfo(float).eps)
 
@@ -135,6 +146,82 @@ def test_each_way_to_the_eigenvalues(p: int) -> None:
     torch.testing.assert_close(basis.T @ basis, torch.eye(p, dtype=torch.float64), rtol=0, atol=1e-12)
     torch.testing.assert_close(basis * values @ basis.T, quadratic.hessian, rtol=0, atol=close)
     torch.testing.assert_close(quadratic.gradient(torch.zeros(p)), -(x.T @ y), rtol=0, atol=1e3 * close)
+
+
+def twins(problem: MemoryProblem) -> tuple[Quadratic | None, Quadratic]:
+    """By A'A, and by the triangle of [A b]."""
+    x, target, weight = _rows(problem)
+    careful = _from_blocks(x, target, weight, problem.scale)
+    assert careful is not None
+    return _from_gram(x.double().numpy(), target, weight, problem.scale), careful
+
+
+def conditioned(n: int, p: int, condition: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """A design whose Hessian has this condition number, and a response."""
+    x, y = drawn(n, p, seed)
+    u, _, v = torch.linalg.svd(x, full_matrices=False)
+    return u * torch.logspace(0, np.log10(condition) / 2, p, dtype=torch.float64) @ v, y
+
+
+@pytest.mark.parametrize("extras", ["plain", "weights and offset"])
+@pytest.mark.parametrize("condition", [1.0, 1e2, 0.9 * MODERATE])
+@pytest.mark.parametrize(("n", "p"), [(1, 1), (5, 2), (8, 8), (200, 5), (2000, 4), (BLOCK, JACOBI)])
+def test_the_gram_matrix_is_the_triangle(n: int, p: int, condition: float, extras: str) -> None:
+    """Everything of a quadratic to the digits that a rounding of the data leaves it."""
+    x, y = conditioned(n, p, condition)
+    more = {} if extras == "plain" else {"weight": y.abs().roll(2) + 1, "offset": 3 * y.roll(1)}
+    fast, careful = twins(problem_of(x, y, "half sum", **more))
+    if fast is None:
+        assert extras != "plain"  # the weights have made it worse
+        return
+    norm, close = float(careful.eigenvalues[-1]), 30 * EPS * (p + np.sqrt(n))
+    torch.testing.assert_close(fast.hessian, careful.hessian, rtol=0, atol=close * norm)
+    if p == 1 or condition > 1:  # the eigenvalues are far from each other
+        moved = close * condition**0.5  # as a rounding of A moves the least singular value
+        torch.testing.assert_close(fast.eigenvalues, careful.eigenvalues, rtol=moved, atol=0)
+    basis, unit = fast.eigenvectors, torch.eye(p, dtype=torch.float64)
+    torch.testing.assert_close(basis.T @ basis, unit, rtol=0, atol=close)
+    torch.testing.assert_close(basis * fast.eigenvalues @ basis.T, fast.hessian, rtol=0, atol=close * norm)
+    # A rounding of A moves w* by cond(A) eps |w*| and cond(H) eps |b - A w*| / |A| (Wedin).
+    moved = condition**0.5 * float(careful.optimum.norm()) + condition * (careful.least / norm) ** 0.5
+    assert float((fast.optimum - careful.optimum).norm()) <= close * moved
+    assert fast.least == pytest.approx(careful.least, rel=close, abs=(close * float(y.norm())) ** 2)
+
+
+def test_small_eigenvalues_next_to_equal_rise() -> None:
+    """Their order is that of their squared lengths, not that of the Gram matrix."""
+    for seed in range(50):
+        x, y = conditioned(12, 3, 1.0, seed)
+        fast, _ = twins(problem_of(torch.cat([x, 30 * x[:, :1].roll(1)], 1), y))
+        assert fast is not None
+        assert (fast.eigenvalues.diff() >= 0).all()
+        along = fast.hessian @ fast.eigenvectors - fast.eigenvectors * fast.eigenvalues
+        assert float(along.abs().max()) <= 20 * EPS * float(fast.eigenvalues[-1])
+
+
+def test_a_perfect_fit_has_no_loss() -> None:
+    """One correction takes away what the condition number took from the first solution: 1e-21 of |y|^2 were left."""
+    x, _ = conditioned(30, 4, 0.9 * MODERATE)
+    truth = torch.tensor([1.0, -2.0, 3.0, 0.5], dtype=torch.float64)
+    fast, _ = twins(problem_of(x, x @ truth, "half sum"))
+    assert fast is not None
+    assert fast.least <= 1e-28 * float((x @ truth).square().sum())
+    torch.testing.assert_close(fast.optimum, truth, rtol=100 * EPS * MODERATE**0.5, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["ill-conditioned", "lower rank", "too few rows", "large", "small", "large y"])
+def test_where_the_gram_matrix_gives_up(kind: str) -> None:
+    """And the triangle goes on, or says that there is none."""
+    x, y = conditioned(20, 3, 1.1 * MODERATE if kind == "ill-conditioned" else 10.0)
+    if kind == "lower rank":
+        x = torch.cat([x, x[:, :1]], 1)
+    if kind == "too few rows":
+        x, y = x[:2], y[:2]
+    x, y = x * {"large": 1e200, "small": 1e-120}.get(kind, 1.0), y * (1e200 if kind == "large y" else 1.0)
+    problem = problem_of(x, y)
+    found, target, weight = _rows(problem)
+    assert _from_gram(found.numpy(), target, weight, problem.scale) is None
+    assert (quadratic_of(problem) is None) == kind.startswith("large")
 
 
 class Shifted(Predictor):

@@ -26,19 +26,19 @@ class Loss(ABC):
     name: str
 
     @abstractmethod
-    def value(self, y: Float[Tensor, "n"], eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def value(self, y: Float[Tensor, "*n"], eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """loss(y, eta); 0 at a perfect fit, +inf outside the domain of eta."""
 
     @abstractmethod
-    def gradient(self, y: Float[Tensor, "n"], eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def gradient(self, y: Float[Tensor, "*n"], eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """d loss / d eta."""
 
     @abstractmethod
-    def curvature(self, y: Float[Tensor, "n"], eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def curvature(self, y: Float[Tensor, "*n"], eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """d2 loss / d eta2 as observed: Newton's curvature; may be negative away from the optimum."""
 
     @abstractmethod
-    def fisher(self, y: Float[Tensor, "n"], eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def fisher(self, y: Float[Tensor, "*n"], eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """Expectation of the curvature over y given eta: Fisher scoring's weight, never negative."""
 
     def terms(self, y: Tensor, eta: Tensor, order: int, *, expected: bool = False) -> tuple[Tensor, ...]:
@@ -53,11 +53,11 @@ class Loss(ABC):
             parts.append(self.fisher(y, eta) if expected else self.curvature(y, eta))
         return tuple(parts)
 
-    def inside(self, eta: Float[Tensor, "n"]) -> Bool[Tensor, "n"] | None:
+    def inside(self, eta: Float[Tensor, "*n"]) -> Bool[Tensor, "*n"] | None:
         """Where eta lies in the domain of the loss; None when every real eta does."""
         return None
 
-    def recession(self, y: Float[Tensor, "n"]) -> tuple[Bool[Tensor, "n"], Bool[Tensor, "n"]] | None:
+    def recession(self, y: Float[Tensor, "*n"]) -> tuple[Bool[Tensor, "*n"], Bool[Tensor, "*n"]] | None:
         """Rows whose loss keeps falling as eta goes to +inf, and those for which it does as eta goes to -inf.
 
         None when no row of this loss ever does: then separation cannot happen.
@@ -79,26 +79,26 @@ class Link(ABC):
     exponent: float | None = None
 
     @abstractmethod
-    def link(self, mu: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def link(self, mu: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """g(mu)."""
 
     @abstractmethod
-    def inverse(self, eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def inverse(self, eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """h(eta)."""
 
     @abstractmethod
-    def derivative(self, eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def derivative(self, eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """h'(eta) = d mu / d eta."""
 
     @abstractmethod
-    def second_derivative(self, eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def second_derivative(self, eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """h''(eta)."""
 
     def interval(self, low: float, high: float) -> tuple[float, float]:
         """The open interval of eta whose means lie in the open interval (low, high)."""
         return -torch.inf, torch.inf
 
-    def inside(self, eta: Float[Tensor, "n"]) -> Bool[Tensor, "n"] | None:
+    def inside(self, eta: Float[Tensor, "*n"]) -> Bool[Tensor, "*n"] | None:
         """Where eta is in the domain of h, where `interval` gives all reals; None when every real eta is."""
         return None
 
@@ -165,33 +165,33 @@ class Family(Loss):
         self._rule = self.rule()
 
     @abstractmethod
-    def variance(self, mu: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def variance(self, mu: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """V(mu)."""
 
-    def pearson(self, y: Float[Tensor, "n"], mu: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def pearson(self, y: Float[Tensor, "*n"], mu: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """(y - mu) / sqrt(V(mu)); 0 where y = mu, also on the border of the range, where there is no variance."""
         return torch.where(y == mu, 0.0, (y - mu) / self.variance(mu).sqrt())
 
     @abstractmethod
-    def variance_slope(self, mu: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def variance_slope(self, mu: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """V'(mu)."""
 
     @abstractmethod
-    def unit_deviance(self, y: Float[Tensor, "n"], mu: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def unit_deviance(self, y: Float[Tensor, "*n"], mu: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """d(y, mu) >= 0, exact where y is on the border of the domain (y log y = 0 at 0)."""
 
     @abstractmethod
-    def violations(self, y: Float[Tensor, "n"]) -> Bool[Tensor, "n"]:
+    def violations(self, y: Float[Tensor, "*n"]) -> Bool[Tensor, "*n"]:
         """True where y is outside the domain of the family, or is not finite."""
 
     @abstractmethod
-    def starting_mean(self, y: Float[Tensor, "n"], weight: Float[Tensor, "n"] | None = None) -> Float[Tensor, "n"]:
+    def starting_mean(self, y: Float[Tensor, "*n"], weight: Float[Tensor, "*n"] | None = None) -> Float[Tensor, "*n"]:
         """A feasible mean per row to start from, as R's `mustart`: (y + 0.5) / 2 for 0/1, y + 0.1 for counts."""
 
     @abstractmethod
     def saturated(
-        self, y: Float[Tensor, "n"], precision: Float[Tensor, "n"], trials: Float[Tensor, "n"] | None
-    ) -> Float[Tensor, "n"]:
+        self, y: Float[Tensor, "*n"], precision: Float[Tensor, "*n"], trials: Float[Tensor, "*n"] | None
+    ) -> Float[Tensor, "*n"]:
         """Log density at mu = y with dispersion 1 / precision: the most that a row can reach."""
 
     @property
@@ -225,26 +225,26 @@ class Family(Loss):
         inside = self.inside(eta)
         return parts if inside is None else (torch.where(inside, parts[0], torch.inf), *parts[1:])
 
-    def value(self, y: Float[Tensor, "n"], eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def value(self, y: Float[Tensor, "*n"], eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return self.terms(y, eta, 0)[0]
 
-    def gradient(self, y: Float[Tensor, "n"], eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def gradient(self, y: Float[Tensor, "*n"], eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return self.terms(y, eta, 1)[1]
 
-    def curvature(self, y: Float[Tensor, "n"], eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def curvature(self, y: Float[Tensor, "*n"], eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return self.terms(y, eta, 2)[2]
 
-    def fisher(self, y: Float[Tensor, "n"], eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def fisher(self, y: Float[Tensor, "*n"], eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return self.terms(y, eta, 2, expected=True)[2]
 
-    def inside(self, eta: Float[Tensor, "n"]) -> Bool[Tensor, "n"] | None:
+    def inside(self, eta: Float[Tensor, "*n"]) -> Bool[Tensor, "*n"] | None:
         """Where eta gives a mean in `mean_range`; None when every real eta does."""
         low, high = self._interval
         if low == -torch.inf:
             return self.link.inside(eta) if high == torch.inf else eta < high
         return eta > low if high == torch.inf else (eta > low) & (eta < high)
 
-    def recession(self, y: Float[Tensor, "n"]) -> tuple[Bool[Tensor, "n"], Bool[Tensor, "n"]] | None:
+    def recession(self, y: Float[Tensor, "*n"]) -> tuple[Bool[Tensor, "*n"], Bool[Tensor, "*n"]] | None:
         """Rows at or beyond a finite limit of the mean: y = 1 and 0 of a binomial, a count of 0 under a log link."""
         ends = torch.tensor([-torch.inf, torch.inf], dtype=torch.float64)
         if self.inside(ends[:1]) is not None:
@@ -254,18 +254,18 @@ class Family(Loss):
             return None
         return y >= high, y <= low
 
-    def mean(self, eta: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    def mean(self, eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """mu = h(eta)."""
         return self.link.inverse(eta)
 
     def log_likelihood(
         self,
-        y: Float[Tensor, "n"],
-        mu: Float[Tensor, "n"],
+        y: Float[Tensor, "*n"],
+        mu: Float[Tensor, "*n"],
         dispersion: float | Tensor,
-        weight: Float[Tensor, "n"] | None = None,
-        trials: Float[Tensor, "n"] | None = None,
-    ) -> Float[Tensor, "n"]:
+        weight: Float[Tensor, "*n"] | None = None,
+        trials: Float[Tensor, "*n"] | None = None,
+    ) -> Float[Tensor, "*n"]:
         """Log density per row, constants included: that of the saturated model less half the scaled deviance.
 
         A weight is a precision weight: the row's dispersion is dispersion / weight. Where the dispersion is fixed,

@@ -111,7 +111,7 @@ def _logit_proportion_terms(y: Tensor, eta: Tensor, order: int) -> tuple[Tensor,
     return (value, gradient, mu * other)[: order + 1]
 
 
-def _positive_part(z: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+def _positive_part(z: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """max(z, 0), in a form whose derivative by autograd at 0 is 1/2 as the loss needs it; that of `clamp` is 1.
 
     Descents start at 0 and would take a first gradient of twice its size.
@@ -119,14 +119,14 @@ def _positive_part(z: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
     return z.abs().add_(z).mul_(0.5)
 
 
-def _labels_only(y: Float[Tensor, "n"]) -> bool:
+def _labels_only(y: Float[Tensor, "*n"]) -> bool:
     """Whether every y is known to be 0 or 1. Asked on a processor only, where the answer costs no synchronisation."""
     return y.device.type == "cpu" and torch.equal(y * y, y)
 
 
 def _with_proportions(
-    value: Float[Tensor, "n"], y: Float[Tensor, "n"], log_odds: Float[Tensor, "n"]
-) -> Float[Tensor, "n"]:
+    value: Float[Tensor, "*n"], y: Float[Tensor, "*n"], log_odds: Float[Tensor, "*n"]
+) -> Float[Tensor, "*n"]:
     """The values of labels, with those of proportions put in their places.
 
     With v = logit(mu) - logit(y) the loss of a proportion is log(1 + y expm1(v)) - y v, and the same with 1 - y and -v:

@@ -103,7 +103,7 @@ class Inverse(PowerLink):
     def interval(self, low: float, high: float) -> tuple[float, float]:
         return (0.0 if low >= 0 else -math.inf), math.inf
 
-    def inside(self, eta: Float[Tensor, "n"]) -> Bool[Tensor, "n"] | None:
+    def inside(self, eta: Float[Tensor, "*n"]) -> Bool[Tensor, "*n"] | None:
         return eta != 0
 
 

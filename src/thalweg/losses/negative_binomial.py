@@ -93,7 +93,7 @@ class NegativeBinomial(Family):
         return False
 
     def alpha_score(
-        self, y: Float[Tensor, "n"], mu: Float[Tensor, "n"], weight: Float[Tensor, "n"] | None = None
+        self, y: Float[Tensor, "*n"], mu: Float[Tensor, "*n"], weight: Float[Tensor, "*n"] | None = None
     ) -> tuple[Tensor, Tensor]:
         """First and second derivative in alpha of the weighted log-likelihood at means mu: two sums.
 

@@ -13,8 +13,8 @@ LARGEST = 0.1  # the asymptotic series of log Gamma(1 / alpha) up to here; digam
 
 
 def alpha_derivatives(
-    alpha: float, y: Float[Tensor, "n"], mu: Float[Tensor, "n"]
-) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+    alpha: float, y: Float[Tensor, "*n"], mu: Float[Tensor, "*n"]
+) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
     """First and second derivative in alpha of the log density, per row.
 
     With n = 1 / alpha the density's terms that hold alpha are T(alpha) + Q(alpha),

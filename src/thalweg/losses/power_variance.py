@@ -88,7 +88,7 @@ class PowerVariance(Family):
         return tuple(parts)
 
 
-def positive(y: Float[Tensor, "n"], weight: Float[Tensor, "n"] | None = None) -> Float[Tensor, "n"]:
+def positive(y: Float[Tensor, "*n"], weight: Float[Tensor, "*n"] | None = None) -> Float[Tensor, "*n"]:
     """y, raised where it is not positive to a tenth of the mean size of y: a start for a mean that must be positive."""
     size = y.abs()
     typical = size.mean() if weight is None else (weight * size).sum() / weight.sum()

@@ -29,7 +29,7 @@ class ProbabilityLink(Link):
     """A link that can carry probabilities."""
 
     @abstractmethod
-    def log_tails(self, eta: Float[Tensor, "n"], order: int) -> Tails:
+    def log_tails(self, eta: Float[Tensor, "*n"], order: int) -> Tails:
         """Entry k holds the k-th derivatives in eta of log F and of log(1 - F); `order` + 1 entries."""
 
 
@@ -93,12 +93,12 @@ class Probit(ProbabilityLink):
         return tails
 
 
-def _hazard(t: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+def _hazard(t: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """phi(t) / (1 - Phi(t)), the inverse of Mills' ratio."""
     return math.sqrt(2 / math.pi) / torch.special.erfcx(t * _SQRT_HALF)
 
 
-def _hazard_excess(t: Float[Tensor, "n"], hazard: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+def _hazard_excess(t: Float[Tensor, "*n"], hazard: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """hazard - t, which is about 1 / t: by its asymptotic series where the difference would cancel.
 
     t (hazard - t) = 1 - 2 / t^2 + 10 / t^4 - ..., Abramowitz & Stegun 26.2.12 inverted.

@@ -12,7 +12,7 @@ from thalweg.errors import DomainError
 from thalweg.losses.base import Family
 
 
-def check_response(family: Family, y: Float[Tensor, "n"], start: int, place: Callable[[int], str]) -> None:
+def check_response(family: Family, y: Float[Tensor, "*n"], start: int, place: Callable[[int], str]) -> None:
     """Raise if a row's response is outside the family's domain.
 
     Parameters

@@ -16,7 +16,7 @@ SADDLEPOINT = 2e4  # mean number of summands from which the corrected saddlepoin
 _CELLS = 2**20  # terms of the series held at once
 
 
-def tweedie_saturated(y: Float[Tensor, "n"], precision: Float[Tensor, "n"], power: float) -> Float[Tensor, "n"]:
+def tweedie_saturated(y: Float[Tensor, "*n"], precision: Float[Tensor, "*n"], power: float) -> Float[Tensor, "*n"]:
     """Log density of y at mean y with dispersion 1 / precision; 0 for y = 0 (all mass is there).
 
     (1) j = precision y^(2-p) / (2 - p) is the number of the series' largest term.

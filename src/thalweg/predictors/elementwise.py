@@ -60,7 +60,10 @@ class Elementwise(Predictor):
         return Elementwise(tuple(x.shape))
 
     def __call__(self, theta: Float[Tensor, "p"], x: Tensor) -> Tensor:
-        return torch.addcmul(theta[-1], theta[:-1].view(self.shape), x)
+        if len(self.shape) != 1:
+            return torch.addcmul(theta[-1], theta[:-1].view(self.shape), x)
+        w, b = theta.split_with_sizes([self.shape[0], 1])  # one node of the backward pass where three were
+        return torch.addcmul(b, w, x)
 
     def transpose_times(self, theta: Float[Tensor, "p"], x: Tensor, slope: Tensor) -> Float[Tensor, "p"]:
         """dw = slope * x, db = sum of slope."""

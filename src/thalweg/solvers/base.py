@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -93,6 +93,7 @@ Target = TypeVar("Target")
 """What a solver minimizes: an `Objective` (sums over all rows), or a `Problem` (a loss whose scale has a meaning)."""
 
 
+@runtime_checkable
 class Leap(Protocol):
     """The states of a solve in closed form.
 

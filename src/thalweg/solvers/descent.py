@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,7 @@ from thalweg.solvers.start import constant_point, starting_point
 Differentiation = str | Derivative | Callable[..., Any]
 """What `derivative` may be: a name, or a function gradient(parameters, x, y)."""
 
+Kind = TypeVar("Kind", bound="DescentState")
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 BEYOND = 1e4  # times the loss at the start (or without parameters): a loss that no descent comes back from
 RISING = 50  # steps of a constant rate without momentum that all raise the loss: no stable rate raises it at all
@@ -53,7 +54,7 @@ class DescentState(State):
     whole: bool = True
     start: Float[Tensor, "p"] | None = None
 
-    def next(self, **changes: Any) -> Self:
+    def next(self: Kind, **changes: Any) -> Kind:
         """The state of one step more: this one with other values. (`dataclasses.replace` takes ten times as long.)"""
         new = object.__new__(type(self))
         values = vars(self).copy()

@@ -15,8 +15,9 @@ Veselic; an uncentred column of squares beside a constant is such a design).
 Where few rows and columns are far from dependent (condition number of H up to 1e6) the triangle is not needed:
 
 3. A'A = V M V' and Z = A V, whose columns are orthogonal to eps sqrt(m_i m_j) max(m) / (m_i m_j): one step of the
-   Jacobi rotations for all pairs at once. Their squared lengths are the eigenvalues, to the digits that 2 gives unless
-   two small ones are next to equal.
+   Jacobi rotations for all pairs at once. Their squared lengths are the eigenvalues, with an error of some
+   eps sqrt(cond(H)), which a rounding of A makes too: those of A'A itself have one of eps cond(H). They are divided by
+   the squared lengths of V's columns, which differ from 1 by a few roundings.
 4. w* = V a from a = Z'b / m, and once more from what is left: a += Z'(b - Z a) / m. The first a has lost up to six
    digits, the second none; the sum of squares falls by (a's change) m (a's change).
 
@@ -153,15 +154,15 @@ def _from_gram(
         slope = z.dot(left)
         change = slope / m
         least = max(float(left.dot(left) - slope.dot(change)), 0.0)
-    values = m.tolist()
-    if values != sorted(values):  # two that are next to equal
-        order = m.argsort()
-        m, v, along, change = m[order], v[:, order], along[order], change[order]
+    optimum, values = v.dot(along + change), m / (v * v).sum(axis=0)
+    if (rising := values.tolist()) != sorted(rising):  # two that are next to equal
+        order = values.argsort()
+        values, v = values[order], v[:, order]
     return Quadratic(
         hessian=torch.from_numpy(scale * gram),
-        optimum=torch.from_numpy(v.dot(along + change)),
+        optimum=torch.from_numpy(optimum),
         least=0.5 * scale * least,
-        eigenvalues=torch.from_numpy(scale * m),
+        eigenvalues=torch.from_numpy(scale * values),
         eigenvectors=torch.from_numpy(v),
     )
 
