@@ -114,3 +114,17 @@ def test_an_observer_may_stop_the_fit():
     assert [state.step for state in seen] == fit.trace.step == [0, 1]
     with pytest.warns(tw.errors.ConvergenceWarning):
         tw.fit("progression ~ bmi", "diabetes", family="poisson", observers=[TimeLimit(1e-9)])
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("solver", tw.GradientDescent(lr=0.01)),
+        ("stop", tw.LossBelow(1.0)),
+        ("checkpoint", "run.ckpt"),
+        ("resume", True),
+    ],
+)
+def test_what_an_unknown_alpha_cannot_heed_is_refused(name: str, given: Any, data: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=f"{name}=.* alpha is estimated"):
+        tw.fit("s ~ x", data, family="negative_binomial", **{name: given})

@@ -12,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 import thalweg as tw
 from thalweg import problem as problem_module
+from thalweg.convention import CONVENTIONS
 from thalweg.data.rows import Rows
 from thalweg.data.sources import open_source
 from thalweg.data.spec import Spec
@@ -108,6 +109,35 @@ def test_mean_is_what_torch_calls_its_losses() -> None:
         expected = binary_cross_entropy_with_logits(x @ theta, label, reduction=reduction)
         torch.testing.assert_close(problem.value(theta), expected, rtol=1e-6, atol=0)
         torch.testing.assert_close(problem.value_and_gradient(theta)[0], expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("batch", [None, torch.tensor([3, 0, 7, 7])])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize(
+    ("name", "link", "labels"),
+    [
+        ("gaussian", "identity", False), ("gaussian", "logit", True), ("gaussian", "probit", True),
+        ("gaussian", "logit", False), ("binomial", "logit", True),
+    ],
+)  # fmt: skip
+def test_the_short_form_of_a_loss_is_the_sum_of_the_loss(
+    name: str, link: str, labels: bool, dtype: torch.dtype, batch: Tensor | None
+) -> None:
+    """Value and autograd's gradient, also far out, where 1 - F(eta) has digits only as F(-eta)."""
+    g = torch.Generator().manual_seed(2)
+    x, offset = (4 * torch.randn(12, k, generator=g, dtype=dtype) for k in (3, 1))
+    y = torch.rand(12, generator=g, dtype=dtype)
+    y = (y > 0.5).to(dtype) if labels else y
+    theta = torch.tensor([0.5, -2.0, 1.0], dtype=dtype)
+    for convention in CONVENTIONS[:2] if name == "binomial" else CONVENTIONS:
+        short, plain = (
+            MemoryProblem(Linear(("a", "b", "c")), x, y, family(name, link), convention, offset=offset[:, 0])
+            for _ in range(2)
+        )
+        vars(plain)["_short"] = None
+        assert (short._short is None) == (link == "logit" and not labels)
+        ours, theirs = (BY_AUTOGRAD(each, theta, batch) for each in (short, plain))
+        torch.testing.assert_close(ours, theirs, rtol=30 * torch.finfo(dtype).eps, atol=0)
 
 
 def test_a_weighted_mean_divides_by_the_weights() -> None:

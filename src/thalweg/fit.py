@@ -170,6 +170,8 @@ def fit(
     ready = prepare(
         formula, data, family=family, link=link, given=given, missing=missing, options=options, known=SIGNATURE
     )
+    if ready.unknown_alpha:
+        check_heeded(solver=solver, stop=stop, checkpoint=checkpoint, resume=resume)
     rows, model = ready.rows, ready.model
     history = History()
     watching: list[Observer] = [history, *([] if progress is None else [progress]), *map(adapted, observers)]
@@ -192,6 +194,21 @@ def fit(
             result = replace(result, descent=Descent(target, cast(DescentSolver, chosen), solution, history, rows))
     warn(result)
     return result
+
+
+def check_heeded(**given: Any) -> None:
+    """Refuse what a fit of several solves cannot heed: coefficients and alpha are found in turn, by Newton's method.
+
+    Raises
+    ------
+    OptionError
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(
+                f"{name}= is of one solve, and a negative binomial whose alpha is estimated takes several",
+                advice=f"Leave it out, or give alpha=... with it: a fit without {name}= finds one, fit.family.alpha.",
+            )
 
 
 DEFAULTS = {name: each.default for name, each in signature(fit).parameters.items() if each.kind is each.KEYWORD_ONLY}

@@ -146,13 +146,17 @@ class MemoryProblem(Problem):
 
     def part(self, batch: Int[Tensor, "m"] | None) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, float]:
         """(x, y, weight, offset, c) of some rows."""
+        return (self.x if batch is None else self.x.index_select(0, batch), *self.responses(batch))
+
+    def responses(self, batch: Int[Tensor, "m"] | None) -> tuple[Tensor, Tensor | None, Tensor | None, float]:
+        """(y, weight, offset, c) of some rows."""
         if batch is None:
-            return self.x, self.y, self.weight, self.offset, self.scale
+            return self.y, self.weight, self.offset, self.scale
         if not self.predictor.rowwise:
             raise IncompatibleError(f"{type(self.predictor).__name__} has no batches: its weights belong to all of x")
-        weight = None if self.weight is None else self.weight[batch]
-        offset = None if self.offset is None else self.offset[batch]
-        return self.x[batch], self.y[batch], weight, offset, self._factor(batch.numel(), weight)
+        weight = None if self.weight is None else self.weight.index_select(0, batch)
+        offset = None if self.offset is None else self.offset.index_select(0, batch)
+        return self.y.index_select(0, batch), weight, offset, self._factor(batch.numel(), weight)
 
     def _factor(self, rows: int, weight: Tensor | None) -> float:
         if not is_mean(self.convention):
@@ -335,7 +339,7 @@ def _squares(eta: Tensor, y: Tensor, reduction: str) -> Tensor:
     `torch.nn.functional.mse_loss` without its broadcasting, which is in the graph: with the backward pass a tenth of an
     evaluation on a few rows.
     """
-    return torch._C._nn.mse_loss(eta, y, 1 if reduction == "mean" else 2)
+    return torch._C._nn.mse_loss(eta, y, 1 if reduction == "mean" else 2)  # type: ignore[arg-type]  # the stub's
 
 
 def _refuse_batch(batch: Tensor | None) -> None:

@@ -117,3 +117,13 @@ def test_a_loss_that_is_no_number_is_no_improvement(noisy, states):
     patience._judge.value = lambda theta: next(losses)
     assert [patience(state) for state in states([1.0] * 4)] == [False, False, False, True]
     assert (patience.least, patience.chosen().step) == (3.0, 1)
+
+
+def test_held_out_rows_without_weight_are_refused(noisy):
+    held, kept = Patience(3).split(40)
+    for part in (held, kept):
+        weight = torch.ones(40, dtype=torch.float64)
+        weight[part] = 0.0
+        problem = MemoryProblem(noisy.predictor, noisy.x, noisy.y, noisy.loss, weight=weight)
+        with pytest.raises(IncompatibleError, match="weight"):
+            solve(tw.GradientDescent(lr=0.1), problem, stop=Patience(3))

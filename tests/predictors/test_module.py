@@ -124,12 +124,18 @@ class Noisy(nn.Linear):
         return super().forward(x) + torch.rand(len(x), 1)
 
 
+class Cut(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).detach()
+
+
 @pytest.mark.parametrize(
     ("module", "columns", "error", "text"),
     [
         (nn.Linear(3, 1), 2, DataError, r"cannot be called with x of shape \(12, 2\)"),
         (nn.Linear(2, 2), 2, DataError, r"returns the shape \(2, 2\)"),
         (Noisy(2, 1), 2, OptionError, "another output for the same rows"),
+        (Cut(2, 1), 2, OptionError, "does not depend on its parameters"),
     ],
 )
 def test_outputs_are_tried_first(module: nn.Module, columns: int, error: type[Exception], text: str) -> None:

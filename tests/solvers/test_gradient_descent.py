@@ -19,6 +19,7 @@ from thalweg.predictors import Linear
 from thalweg.problem import MemoryProblem
 from thalweg.solvers.armijo import Armijo
 from thalweg.solvers.base import Status
+from thalweg.solvers.descent import FEW, read
 from thalweg.solvers.gradient_descent import GradientDescent
 from thalweg.solvers.iterate import iterate, solve
 from thalweg.solvers.schedules import ExponentialDecay, StepDecay
@@ -68,6 +69,17 @@ def test_every_state_is_that_of_torch_optim_sgd_bit_for_bit(kind, dtype, momentu
     ours = thetas(GradientDescent(0.05, 40, momentum=momentum, nesterov=nesterov), target)
     theirs = by_torch(target, 40, lr=0.05, momentum=momentum, nesterov=nesterov)
     assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("size", [1, FEW, FEW + 1, 300])
+@pytest.mark.parametrize("scale", [1e-140, 1e-20, 1.0, 1e140, math.inf, math.nan])
+def test_a_norm_is_read_whatever_its_range(size, scale):
+    """Of few parameters as numbers, of many by a product or by a norm."""
+    gradient = scale * torch.arange(1.0, size + 1, dtype=torch.float64)
+    loss, found = read(torch.tensor(2.5), gradient)
+    assert loss == 2.5
+    expected = scale * math.sqrt(size * (size + 1) * (2 * size + 1) / 6)
+    assert found == pytest.approx(expected, rel=1e-14, abs=0.0, nan_ok=True)
 
 
 def test_an_uncleared_gradient_is_momentum_one():

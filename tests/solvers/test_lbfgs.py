@@ -171,3 +171,16 @@ def test_a_descent_that_goes_on_from_a_snapshot_is_the_same_bit_for_bit():
 def test_options_are_refused_with_what_to_do(options):
     with pytest.raises(OptionError, match="Give"):
         LBFGS(**options)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6])
+def test_a_curvature_that_falls_on_the_way_ends_it_no_sooner(size):
+    rng = np.random.default_rng(5)
+    x, z = rng.normal(size=60), rng.normal(size=60)
+    y = size * rng.gamma(2, np.exp(0.4 + 0.5 * x - 0.3 * z) / 2)
+    data = {"x": x + 10, "z": z, "y": y}
+    exact = tw.fit("y ~ x + z", data, family="gamma", link="log")
+    found = tw.fit("y ~ x + z", data, family="gamma", link="log", solver=LBFGS())
+    assert found.solution.status is Status.CONVERGED
+    for name, error in exact.std_errors.items():
+        assert abs(found.coefficients[name] - exact.coefficients[name]) < 1e-2 * error

@@ -212,3 +212,16 @@ def test_float32_is_replayed_only_where_asked() -> None:
             found[replay] = [round(value, 5) for value in fit.solution.theta.tolist()]
             assert fit.trace.theta[-1].dtype is torch.float32
     assert found == {None: [3.46988, 1.87083], True: [3.46996, 1.87083]}
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_a_start_without_a_gradient_is_the_end(momentum: float) -> None:
+    """Of a long descent, whose history is taken in two lists, too."""
+    data = {"x": np.arange(5.0), "y": np.zeros(5)}
+    exact = {"x": np.arange(3.0), "y": 1 + 2 * np.arange(3.0)}
+    for rows, start in ((data, None), (exact, [1.0, 2.0])):
+        for replay in (True, False):
+            solver = tw.GradientDescent(0.01, 1000, momentum=momentum, replay=replay)
+            fit = tw.fit("y ~ x", rows, start=start, solver=solver)
+            assert fit.solution.status is Status.CONVERGED
+            assert fit.history["step"].to_list() == [0]

@@ -280,6 +280,16 @@ def test_an_unwritable_place_is_refused_before_the_first_step(problem, tmp_path)
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError, match="is a folder"):
         solve(tw.GradientDescent(lr=0.1), problem, checkpoint=tmp_path / "folder")
+    with pytest.raises(OutputError, match="too long"):
+        solve(tw.GradientDescent(lr=0.1), problem, checkpoint=tmp_path / ("a" * 300))
+
+
+def test_two_of_them_are_refused(problem, tmp_path):
+    first, second = Checkpoint(tmp_path / "one"), Checkpoint(tmp_path / "two")
+    with pytest.raises(OptionError, match="two checkpoints"):
+        solve(tw.GradientDescent(lr=0.1), problem, None, [first, second])
+    with pytest.raises(OptionError, match="two checkpoints"):
+        solve(tw.GradientDescent(lr=0.1), problem, None, [second], checkpoint=first)
 
 
 def full_from(monkeypatch, nth, until=10**9):

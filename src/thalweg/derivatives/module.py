@@ -57,14 +57,14 @@ class Twin:
     def __call__(
         self, theta: Float[Tensor, "p"], batch: Int[Tensor, "m"] | None
     ) -> tuple[Float[Tensor, ""], Float[Tensor, "p"]]:
-        _, y, weight, offset, factor = self.problem.part(batch)
+        y, weight, offset, factor = self.problem.responses(batch)
         self.theta.copy_(theta)
         self.gradient.zero_()  # backward() adds to what is there: not clearing is momentum 1
         with torch.enable_grad():
-            eta = self.module(self.x if batch is None else self.x[batch])
+            eta = self.module(self.x if batch is None else self.x.index_select(0, batch))
             loss = self.problem.total(y, eta if eta.shape == y.shape else eta.reshape(y.shape), weight, offset, factor)
             if loss.requires_grad:
-                loss.backward()
+                loss.backward(self.problem.one)
         return loss.detach(), self.gradient.clone()
 
 

@@ -89,9 +89,15 @@ class Patience(Rule):
                 "Patience cannot set rows of this problem aside: it needs two rows or more, in memory, and a descent",
                 advice="Judge by the training loss: thalweg.RelativeChange(1e-6, patience=10).",
             )
-        held, kept = self.split(problem.y.shape[0])
-        self._judge = rows_of(problem, held)
-        return rows_of(problem, kept)
+        held, kept = (rows_of(problem, rows) for rows in self.split(problem.y.shape[0]))
+        for part, what in ((held, "held out"), (kept, "left")):
+            if part.weight is not None and not bool(part.weight.any()):
+                raise IncompatibleError(
+                    f"Patience: all rows that are {what} have the weight 0, and there is no loss of them",
+                    advice="Leave rows of weight 0 out of the data, or give another held_out= or seed=.",
+                )
+        self._judge = held
+        return kept
 
     def split(self, rows: int) -> tuple[Int[Tensor, "h"], Int[Tensor, "k"]]:
         """(held-out, kept) row numbers, each ascending."""

@@ -87,7 +87,18 @@ class ModulePredictor(Predictor):
                 "the module returns another output for the same rows at each call",
                 advice="Call module.eval() first, or take out what is random in it.",
             )
+        self._check_differentiable(x[:2])
         return self
+
+    def _check_differentiable(self, x: Tensor) -> None:
+        """Refuse an output that gradients do not reach."""
+        with torch.enable_grad():
+            output = self(self.start().requires_grad_(), x)
+        if not output.requires_grad:
+            raise OptionError(
+                "the module's output does not depend on its parameters, or forward cuts it off from them",
+                advice="Take detach(), no_grad() and .data out of forward.",
+            )
 
     def start(self) -> Float[Tensor, "p"]:
         """The module's own values."""

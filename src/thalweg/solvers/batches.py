@@ -7,7 +7,7 @@ same place with the same two states of the generator gives the same batches for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import torch
@@ -67,7 +67,7 @@ class Order:
         if self.position >= most:
             return Order.drawn(n, self.after, self.rows.device, epoch=self.epoch + 1).take(size, drop_last)
         end = min(self.position + size, most)
-        return self.rows[self.position : end], replace(self, position=end)
+        return self.rows[self.position : end], Order(self.rows, end, self.epoch, self.before, self.after)
 
 
 def per_epoch(n: int, size: int, drop_last: bool = False) -> int:

@@ -166,8 +166,9 @@ class GradientDescent(DescentSolver):
         assert isinstance(state, MomentumState)
         if state.searched:
             return self._searched(objective, state)
-        rate = self._rate(state)
-        velocity, direction = self._direction(state)
+        rate = self._rate(state) if self._constant is None else self._constant
+        velocity, direction = self._direction(state) if state.momentum else (state.gradient, state.gradient)
+        assert direction is not None
         theta = torch.sub(state.theta, direction, alpha=rate)
         value, gradient = objective.value_and_gradient(theta)
         loss, size = read(value, gradient)
@@ -183,8 +184,7 @@ class GradientDescent(DescentSolver):
         )
 
     def _rate(self, state: MomentumState) -> float:
-        if self._constant is not None:
-            return self._constant
+        """A rate that is not constant."""
         return scheduled(self.lr, state.step) if callable(self.lr) else state.trial
 
     def _direction(self, state: MomentumState) -> tuple[Tensor, Tensor]:

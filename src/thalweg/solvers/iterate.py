@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Generic, final
 from jaxtyping import Float
 from torch import Tensor
 
-from thalweg.errors import IncompatibleError
+from thalweg.errors import IncompatibleError, OptionError
 from thalweg.observers.adapt import adapted
 from thalweg.observers.history import History
 from thalweg.observers.rules import Rule, rule_of
@@ -310,6 +310,10 @@ def _checkpoint_among(checkpoint: Any, observers: Sequence[Any]) -> tuple[Checkp
     module = sys.modules.get("thalweg.store.checkpoint")  # not imported: then nobody can have made one
     found = [each for each in observers if module is not None and isinstance(each, module.Checkpoint)]
     others = [each for each in observers if not any(each is other for other in found)]
+    if len(found) + (checkpoint is not None) > 1:
+        raise OptionError(
+            "two checkpoints are given, and a fit keeps one", advice="Give one: checkpoint= or among observers."
+        )
     if checkpoint is None:
         return (found[0] if found else None), others
     from thalweg.store.checkpoint import Checkpoint

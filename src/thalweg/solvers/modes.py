@@ -54,6 +54,12 @@ def _grid(steps: Int[np.ndarray, "k"], spacing: int) -> tuple[Int[np.ndarray, "h
     return steps[::width], spacing * np.arange(width)
 
 
+def _stacked(grid: Float[np.ndarray, "h l p"]) -> Rows:
+    """The rows of a grid, one after the other; of no directions too."""
+    high, low, directions = grid.shape
+    return grid.reshape(high * low, directions)
+
+
 class Motion(NamedTuple):
     """z_t, z_t - 1 and u_t, (k, p) each, for z_0 = 1."""
 
@@ -88,7 +94,7 @@ class PlainModes:
         """z_t."""
         if (spacing := even(steps)) and len(steps) >= LONG:
             high, low = (self._factor(part) for part in _grid(steps, spacing))
-            return (high[:, None] * low).reshape(-1, len(self.a))[: len(steps)]
+            return _stacked(high[:, None] * low)[: len(steps)]
         return self._factor(steps)
 
     def change(self, steps: Int[np.ndarray, "k"]) -> Rows:
@@ -96,7 +102,7 @@ class PlainModes:
         if (spacing := even(steps)) and len(steps) >= LONG:
             high, low = (self._change(part) for part in _grid(steps, spacing))
             high = high[:, None]
-            return (high + low + high * low).reshape(-1, len(self.a))[: len(steps)]
+            return _stacked(high + low + high * low)[: len(steps)]
         return self._change(steps)
 
     def _factor(self, steps: Int[np.ndarray, "k"]) -> Rows:

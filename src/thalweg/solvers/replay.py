@@ -172,6 +172,9 @@ class Replay:
     def end(self) -> tuple[MomentumState, Status]:
         """The state at which the solver terminates, and with what."""
         limit = self.solver.limit(self.problem)
+        at_once = self.solver.terminate(self.problem, self.first)  # its gradient is 0, not a rounding away from it
+        if at_once is not None:
+            return self.first, at_once
         begin = 0
         while (at := self._eventful(begin, limit)) is not None:
             state = self.state(at)

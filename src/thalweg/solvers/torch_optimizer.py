@@ -209,8 +209,7 @@ class TorchOptimizer(BatchSolver):
             for group in live.optimizer.param_groups:
                 group["lr"] = scheduled(self.schedule, state.step)
         rate = _rate(live.optimizer)
-        batch = None if self.batch_size is None else self._current(state)
-        self._stepped(objective, live, state, batch)
+        self._stepped(objective, live, state)
         theta = live.flat.clone()
         batch, at = self.batch(state)
         value, gradient = objective.value_and_gradient(theta, batch)
@@ -228,11 +227,12 @@ class TorchOptimizer(BatchSolver):
         size = state.position % self.batch_size or self.batch_size
         return state.rows[state.position - size : state.position]
 
-    def _stepped(self, problem: Problem, live: Live, state: OptimizerState, batch: Tensor | None) -> None:
+    def _stepped(self, problem: Problem, live: Live, state: OptimizerState) -> None:
         """One step of the optimizer and of its scheduler."""
         assert state.gradient is not None
         _assign(live, state.gradient)
         if self.closure:
+            batch = None if self.batch_size is None else self._current(state)
             live.optimizer.step(cast(Any, _closure(problem, live, batch)))
         else:
             live.optimizer.step()

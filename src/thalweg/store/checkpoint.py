@@ -14,6 +14,7 @@ state, the history, and what the stopping rule remembers. It replaces the one be
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,7 +94,7 @@ class Checkpoint:
             There is a damaged one, and it is to be resumed.
         """
         self._written, self._failed = time.perf_counter(), False
-        if not self.path.is_file():
+        if not os.path.isfile(self.path):  # noqa: PTH113  (Path's raises where the name is too long: the first write tells)
             return None
         if not is_checkpoint(self.path):
             raise OutputError(f"'{self.path}' is there and is no checkpoint", advice="Name another file.")
