@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -87,3 +88,15 @@ def test_attributes_of_other_programs_lead_to_ours(there: str, here: str, fit: t
 def test_other_attributes_are_absent_as_usual(fit: tw.Fit) -> None:
     assert not hasattr(fit, "nonsense")
     assert not hasattr(fit, "__array__")
+
+
+@pytest.mark.parametrize(
+    "solver", [None, tw.GradientDescent(0.02, 2000), tw.TorchOptimizer("Adam", lr=0.1, steps=2000)], ids=repr
+)
+def test_a_fit_goes_to_another_process(solver):
+    fit = tw.fit("y ~ x", tw.simulate("line", n=20, seed=1), solver=solver)
+    again = pickle.loads(pickle.dumps(fit))
+    assert again.coefficients == fit.coefficients
+    assert again.summary() == fit.summary()
+    assert again.residuals().tolist() == fit.residuals().tolist()
+    assert again.history.equals(fit.history)

@@ -207,7 +207,7 @@ def check_heeded(**given: Any) -> None:
         if value is not None:
             raise OptionError(
                 f"{name}= is of one solve, and a negative binomial whose alpha is estimated takes several",
-                advice=f"Leave it out, or give alpha=... with it: a fit without {name}= finds one, fit.family.alpha.",
+                advice="Leave it out, or give alpha too: a fit without it finds one and shows it in its summary.",
             )
 
 

@@ -184,6 +184,14 @@ def test_what_cannot_be_is_refused_in_two_lines(call, line, arguments, words):
     assert ended.err.count("\n") <= 2
 
 
+def test_the_history_never_replaces_the_data(call, line):
+    before = line.read_bytes()
+    ended = call("fit", line, "y ~ x", "--solver", "gd", "--steps", "3", "--history", line)
+    assert (ended.code, ended.out) == (2, "")
+    assert "is the file of the data" in ended.err
+    assert line.read_bytes() == before
+
+
 def test_names_of_optimizers():
     assert optimizer_named("ADAMW") == "AdamW"
     assert not {name.lower() for name in OURS} & {"adam", "rmsprop"}

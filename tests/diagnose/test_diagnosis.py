@@ -190,7 +190,10 @@ def test_html_is_escaped_and_json_is_whole(line):
     assert again["blame"] == {"name": "a<b", "reason": "uncentred", "row": None}
 
 
-@pytest.mark.parametrize("wrong", [{"lr": 0}, {"lr": -1.0}, {"lr": "fast"}, {"tol": 0}, {"tol": 2}, {"momentum": -0.1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"lr": 0}, {"lr": -1.0}, {"lr": "fast"}, {"tol": 0}, {"tol": 2}, {"momentum": -0.1}, {"momentum": 1.5}],
+)
 def test_options_out_of_range_are_refused(line, wrong):
     with pytest.raises(OptionError, match=next(iter(wrong))):
         diagnose("y ~ x", line, **wrong)

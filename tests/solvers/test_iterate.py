@@ -128,6 +128,31 @@ def test_ctrl_c_gives_back_the_best_so_far(problem, make):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("place", ["__call__", "_keep", "in the columns"])
+def test_an_interrupt_in_the_midst_of_a_record_loses_nothing(problem, place, monkeypatch):
+    """Solution and history are of the same states, in columns of one length."""
+    history, calls = History(), 0
+    keep, call = History._keep, History.__call__
+
+    def interrupted(self, state):
+        nonlocal calls
+        calls += 1
+        if calls != 8:
+            return (call if place == "__call__" else keep)(self, state)
+        if place == "in the columns":
+            self.step.append(state.step)
+            self.value.append(state.value)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(History, "__call__" if place == "__call__" else "_keep", interrupted)
+    solution = solve(tw.GradientDescent(lr=0.01, steps=50), problem, None, [history])
+    assert solution.status is Status.INTERRUPTED
+    assert history.step == list(range(8))
+    assert len({len(column) for column in history._columns().values()}) == 1
+    assert solution.steps == 7
+    assert solution.value == pytest.approx(min(history.value) / problem.scale, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     "make", [lambda: tw.GradientDescent(lr=0.01, steps=10**9), lambda: tw.SGD(lr=0.1, steps=10**9)]
 )

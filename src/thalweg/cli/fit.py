@@ -137,6 +137,7 @@ def fit(
     outputs.check("--plot", plot, outputs.PICTURES)
     outputs.check("--animate", animate, d.MOVIES)
     outputs.check("--history", history, outputs.TABLES)
+    outputs.check_apart("--history", history, data)
     check_words(equation, kind, plot_kind)
     asked = d.Asked(
         solver,

@@ -41,6 +41,17 @@ def check(option: str, path: Path | None, suffixes: Collection[str]) -> None:
         raise OptionError(f"{option} {path}: there is no folder {path.parent}", advice="Create it, or name another.")
 
 
+def check_apart(option: str, path: Path | None, data: str) -> None:
+    """Refuse an output that would replace the data that are read.
+
+    Raises
+    ------
+    OptionError
+    """
+    if path is not None and path.is_file() and Path(data).is_file() and path.samefile(data):
+        raise OptionError(f"{option} {path} is the file of the data", advice="Name another: it would be replaced.")
+
+
 def _choices(words: Collection[str]) -> str:
     *first, last = words
     return f"{', '.join(first)} or {last}" if first else last

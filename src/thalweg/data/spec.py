@@ -80,6 +80,10 @@ class Spec:
     cluster_levels: tuple[Hashable, ...] | None = None
     checked: weakref.ref[Source] | None = None  # the source that was found complete, row by row, while learning
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: without the source that was found complete, which is another in another process."""
+        return {**self.__dict__, "checked": None}
+
     # Making one
 
     @classmethod

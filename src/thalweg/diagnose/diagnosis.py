@@ -232,7 +232,7 @@ def _check(lr: Any, momentum: Any, tol: Any) -> None:
     ):
         if value is not None and not (isinstance(value, int | float) and 0 < value < most):
             raise OptionError(f"{name} is {value!r}", advice=advice)
-    if not (isinstance(momentum, int | float) and 0 <= momentum < math.inf):
+    if not (isinstance(momentum, int | float) and 0 <= momentum <= 1):
         raise OptionError(f"momentum is {momentum!r}", advice="Give a number from 0 to 1.")
 
 

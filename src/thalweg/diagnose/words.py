@@ -15,8 +15,9 @@ def short(value: float) -> str:
     >>> [short(v) for v in (0.056603, 12.04, 1.0, 2e-6, 1234.0, float("inf"))]
     ['0.0566', '12', '1', '2e-06', '1,230', 'inf']
     """
-    if not math.isfinite(value) or not 1000 <= abs(value) < 1e6:
-        return f"{value:.3g}"
+    shown = f"{value:.3g}"
+    if not math.isfinite(value) or not 1000 <= abs(float(shown)) <= 1e6:  # as shown: a rounding decides nothing
+        return shown
     return f"{round(value, 2 - math.floor(math.log10(abs(value)))):,.0f}"
 
 

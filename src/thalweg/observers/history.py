@@ -74,6 +74,19 @@ class History:
         if len(self.step) > self._room:
             self._make_room(state.theta.numel())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: with the columns that nobody has asked for yet, which are made by a function."""
+        self._columns()
+        return {name: value for name, value in self.__dict__.items() if name != "_deferred"}
+
+    def mend(self, state: State) -> None:
+        """Columns of one length again, with this state in them, where an interrupt came in the midst of keeping it."""
+        whole = min(len(column) for column in self._columns().values())
+        for column in self._columns().values():
+            del column[whole:]
+        if not self.step or self.step[-1] < state.step:
+            self(state)
+
     def _make_room(self, size: int) -> None:
         """Let every second state go where there are too many; how many there may be is reckoned once."""
         self._room = MOST_BYTES // (size * 8 + 500)

@@ -240,11 +240,13 @@ def _feasible(objective: Objective) -> Float[Tensor, "p"]:
 def read(value: Float[Tensor, ""], gradient: Float[Tensor, "p"]) -> tuple[float, float]:
     """f and |gradient| as numbers: the only reading of a step, and one synchronisation on a device.
 
-    On a processor the product g'g takes a third of the time of a norm; where it leaves the range, the norm is taken.
-    A few numbers are squared and added faster outside of PyTorch.
+    On a processor the product g'g takes a third of the time of a norm, and a few numbers are squared and added faster
+    outside of PyTorch; beyond the range of both the norm is taken, which overflows where that of the type does.
     """
     if gradient.is_cpu and gradient.numel() <= FEW:
-        return value.item(), math.hypot(*gradient.tolist())
+        size = math.hypot(*gradient.tolist())
+        if 1e-15 < size < 1e15:
+            return value.item(), size
     if gradient.device.type != "cpu":
         loss, size = torch.stack([value, torch.linalg.vector_norm(gradient).to(value.dtype)]).tolist()
         return loss, size

@@ -202,6 +202,7 @@ class _Run(Generic[Target]):
             if self.best is None:
                 raise
             self.torn = True
+            self._mend()
             return Status.INTERRUPTED
         except Stop as stop:
             self.reason = str(stop)
@@ -237,6 +238,15 @@ class _Run(Generic[Target]):
                 if journal.due(state.step):
                     journal.save(state, best)
         return None
+
+    def _mend(self) -> None:
+        """Finish points 1 and 2 of the order above for the last state: an interrupt may come between them."""
+        if self.leapt or self.last is None or self.best is None:
+            return
+        if self.last.value <= self.best.value:
+            self.best = self.last
+        for record in self.histories:
+            record.mend(self.last)
 
     def _ended(self, status: Status | None) -> Solution:
         last, best = self.last, self.best

@@ -6,8 +6,8 @@ With s_i = theta_{i+1} - theta_i, y_i = g_{i+1} - g_i and rho_i = 1 / (y_i's_i) 
                 r = (s'y / y'P y) P q of the newest pair;  for i old to new: r += (a_i - rho_i y_i'r) s_i;  d = -r
 2. length       strong Wolfe conditions (`thalweg.solvers.line_search`), 1 is tried first; for the first step, which
                 has no pairs, -g'd / d'H d, the exact length on a quadratic
-3. stop         sqrt(g'P g) <= tol sqrt(g_0'P g_0), with P and also with that of the curvature where it stands: one that
-                has fallen a millionfold on the way (a mean of 10^6 from one of 1) would make a large gradient look small
+3. stop         sqrt(g'P g) <= tol sqrt(g_0'P g_0), with P, and then also with that of the curvature where it stands:
+                one that has fallen a millionfold (a mean of 10^6 from one of 1) would make a large gradient look small
 
 P is the inverse of the Hessian's diagonal at the start, where a problem can tell it at the cost of a few gradients, and
 else 1. With it neither the directions nor the end depend on the units of the columns. A pair with y's <= eps |y| |s| is

@@ -94,7 +94,7 @@ class Checkpoint:
             There is a damaged one, and it is to be resumed.
         """
         self._written, self._failed = time.perf_counter(), False
-        if not os.path.isfile(self.path):  # noqa: PTH113  (Path's raises where the name is too long: the first write tells)
+        if not os.path.isfile(self.path):  # Path's raises where the name is too long: the first write tells
             return None
         if not is_checkpoint(self.path):
             raise OutputError(f"'{self.path}' is there and is no checkpoint", advice="Name another file.")
