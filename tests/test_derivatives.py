@@ -385,3 +385,27 @@ def test_names_and_functions_are_derivatives() -> None:
     assert [derivative_of(name).name for name in ("hand", "autograd", "module")] == ["hand", "autograd", "module"]
     assert derivative_of(derivative_of("hand")) is derivative_of("hand")
     assert isinstance(derivative_of(line), Given)
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "said"),
+    [
+        (lambda theta: theta, TypeError, "takes 1 positional argument but 3 were given"),
+        (lambda p, x, y: {"a": p["slope"] * x.sum()}, KeyError, "slope"),
+        (lambda p, x, y: p @ x, TypeError, "unsupported operand"),
+        (lambda p, x, y: x.T @ x[:2], RuntimeError, "size|shape"),
+        (lambda p, x, y: x.columns, AttributeError, "columns"),
+    ],
+)
+def test_a_gradient_of_your_own_that_raises_is_told_how_it_is_called(function, kind, said) -> None:
+    x = torch.linspace(0, 1, 5, dtype=torch.float64)
+    solver = tw.GradientDescent(lr=0.1, steps=3, derivative=function)
+    with pytest.raises(OptionError, match=f"raised a {kind.__name__}: .*({said})") as error:
+        tw.fit("y ~ x", {"x": x, "y": 2 * x + x**2}, solver=solver)
+    assert isinstance(error.value.__cause__, kind)
+    text = str(error.value)
+    assert "gradient(parameters, x, y)" in text
+    assert "Intercept, x" in text
+    assert "(5, 2)" in text
+    assert "(5,)" in text
+    assert "one flat tensor" in text

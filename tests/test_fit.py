@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import thalweg as tw
 from thalweg.errors import DomainError, OptionError, ThalwegWarning
@@ -128,3 +129,82 @@ def test_an_observer_may_stop_the_fit():
 def test_what_an_unknown_alpha_cannot_heed_is_refused(name: str, given: Any, data: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=f"{name}=.* alpha is estimated"):
         tw.fit("s ~ x", data, family="negative_binomial", **{name: given})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("lr", 0.1, r"an option of the solver: solver=thalweg\.GradientDescent\(lr=0\.1\)"),
+        ("steps", 100, r"solver=thalweg\.GradientDescent\(lr=0\.1, steps=1000\)"),
+        ("momentum", 0.9, r"GradientDescent\(lr=0\.1, momentum=0\.9\)"),
+        ("nesterov", True, r"GradientDescent\(lr=0\.1, momentum=0\.9, nesterov=True\)"),
+        ("allow_divergence", True, r"GradientDescent\(lr=0\.1, allow_divergence=True\)"),
+        ("batch_size", 32, r"thalweg\.SGD\(.*batch_size=32"),
+        ("n_epochs", 5, r"thalweg\.SGD\(.*epochs=10"),
+        ("optimizer", "adam", r'thalweg\.TorchOptimizer\("Adam", lr=0\.01\)'),
+        ("learning_rate", 0.1, r"GradientDescent\(lr=0\.1\)"),
+        ("callbacks", [], r"observers=\[\.\.\.\]"),
+    ],
+)
+def test_an_option_of_a_solver_is_answered_with_that_solver(name: str, value: Any, advice: str) -> None:
+    for model in ("y ~ x", torch.nn.Linear(1, 1)):
+        with pytest.raises(OptionError, match=f"there is no option '{name}'. Here it is .*{advice}"):
+            tw.fit(model, {"x": [0.0, 1.0, 2.0], "y": [1.0, 3.0, 5.5]}, **{name: value})
+
+
+def test_what_the_answers_say_can_be_written() -> None:
+    """Every solver that an answer names is one."""
+    from thalweg.solvers.base import Solver
+
+    calls = {each.split("solver=")[1] for each in FOREIGN.values() if "solver=" in each}
+    assert len(calls) > 10
+    for call in calls:
+        assert isinstance(eval(call, {"thalweg": tw}), Solver)
+
+
+def _names() -> list[str]:
+    from thalweg.cli.descent import OURS
+    from thalweg.solvers.torch_optimizer import SPARSE, optimizers
+
+    return [*OURS, *(name for name in optimizers() if name != SPARSE)]
+
+
+@pytest.mark.parametrize("name", _names())
+def test_a_solver_in_words_is_answered_with_what_to_write(name: str) -> None:
+    """The names of the command line; what is written instead is that solver."""
+    from thalweg.cli.descent import solver_of
+    from thalweg.solvers.base import Solver
+
+    for model in ("y ~ x", torch.nn.Linear(1, 1)):
+        with pytest.raises(OptionError, match=f"solver is '{name.upper()}'.*Write solver=thalweg.") as error:
+            tw.fit(model, {"x": [0.0, 1.0, 2.0], "y": [1.0, 3.0, 5.5]}, solver=name.upper())  # type: ignore[arg-type]
+    written = eval(str(error.value).split("Write solver=")[1].rstrip("."), {"thalweg": tw, "torch": torch})
+    assert isinstance(written, Solver)
+    if name != "newton":
+        told = solver_of(name, {})
+        assert type(written) is type(told)
+        assert getattr(written, "optimizer", None) is getattr(told, "optimizer", None)
+        assert getattr(written, "momentum", None) == getattr(told, "momentum", None)
+        assert getattr(written, "nesterov", None) == getattr(told, "nesterov", None)
+
+
+@pytest.mark.parametrize(
+    ("solver", "advice"),
+    [
+        (tw.GradientDescent, r"Write solver=thalweg\.GradientDescent\("),
+        (tw.SGD, r"Write solver=thalweg\.SGD\("),
+        (tw.LBFGS, r"Write solver=thalweg\.LBFGS\(\)"),
+        (torch.optim.Adam, r'Write solver=thalweg\.TorchOptimizer\("Adam", lr=0\.01\)'),
+        (torch.optim.SGD([torch.zeros(1)], lr=0.5), r'Write solver=thalweg\.TorchOptimizer\("SGD", lr=0\.5\)'),
+        ("gdd", r"Did you mean 'gd'\? Write solver=thalweg\.GradientDescent"),
+        ("ols", "Leave it out"),
+        (0.1, r"Give a solver as solver=thalweg\.GradientDescent"),
+    ],
+)
+def test_a_solver_that_is_none_is_answered_with_what_to_write(solver: Any, advice: str) -> None:
+    data = {"x": [0.0, 1.0, 2.0], "y": [1.0, 3.0, 5.5]}
+    for model in ("y ~ x", torch.nn.Linear(1, 1)):
+        with pytest.raises(OptionError, match=advice):
+            tw.fit(model, data, solver=solver)
+    with pytest.raises(OptionError, match=advice.replace("solver=", "(solver=)?")):
+        tw.race("y ~ x", data, {"a": solver})

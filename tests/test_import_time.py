@@ -35,3 +35,19 @@ def test_help_answers_quickly():
 def test_the_function_is_not_replaced_by_the_module_of_its_name(first):
     code = f"{first}\nimport thalweg, types\nassert isinstance(thalweg.fit, types.FunctionType)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+UNWANTED = ("torch._dynamo", "sympy", "matplotlib", "sklearn", "scipy.stats", "statsmodels", "tensorboard", "rich")
+
+
+@pytest.mark.parametrize("solver", ["None", "thalweg.GradientDescent(lr=0.01, steps=2000)", "thalweg.LBFGS()"])
+def test_a_plain_fit_imports_nothing_that_it_does_not_use(solver):
+    """No picture, no callback of scikit-learn, no compiler: each of them takes a second."""
+    code = f"""
+import sys, thalweg
+data = {{"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.0, 5.5, 7.0]}}
+thalweg.fit("y ~ x", data, solver={solver}).equation()
+print("imported:", *(name for name in {UNWANTED!r} if name in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "imported:"

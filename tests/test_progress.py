@@ -65,3 +65,7 @@ def test_an_error_takes_the_line_away(monkeypatch):
     with pytest.raises(ValueError, match="bad"):
         fail()
     assert not seen[0].live.is_started
+
+
+def test_it_says_fitting_where_nothing_else_is_said():
+    assert Progress().text(_state(1e-3)) == "fitting: step 3, log10 gradient -3.0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 import thalweg as tw
-from thalweg.errors import OptionError
+from thalweg.errors import NotAvailableError, OptionError
 from thalweg.foreign import RESULTS
 
 FORMULA = "progression ~ bmi + bp + s5"
@@ -91,7 +92,7 @@ def test_other_attributes_are_absent_as_usual(fit: tw.Fit) -> None:
 
 
 @pytest.mark.parametrize(
-    "solver", [None, tw.GradientDescent(0.02, 2000), tw.TorchOptimizer("Adam", lr=0.1, steps=2000)], ids=repr
+    "solver", [None, tw.GradientDescent(0.02, 2000), tw.TorchOptimizer("Adam", lr=0.1, steps=2000)]
 )
 def test_a_fit_goes_to_another_process(solver):
     fit = tw.fit("y ~ x", tw.simulate("line", n=20, seed=1), solver=solver)
@@ -100,3 +101,11 @@ def test_a_fit_goes_to_another_process(solver):
     assert again.summary() == fit.summary()
     assert again.residuals().tolist() == fit.residuals().tolist()
     assert again.history.equals(fit.history)
+
+
+def test_a_property_that_has_no_value_says_why(fit: tw.Fit, tmp_path: Path) -> None:
+    fit.save(tmp_path / "m.safetensors")
+    loaded = tw.load(tmp_path / "m.safetensors")
+    with pytest.raises(NotAvailableError, match="loaded from a file, which holds no history"):
+        _ = loaded.history
+    assert not hasattr(loaded, "history")

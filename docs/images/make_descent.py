@@ -42,7 +42,7 @@ def cubic(folder: Path) -> None:
     start = torch.randn(4, generator=torch.Generator().manual_seed(3)).tolist()
     solver = tw.GradientDescent(lr=1e-6, steps=2000, loss="sum")
     fit = tw.fit("y ~ x + I(x**2) + I(x**3)", {"x": x, "y": x.sin()}, solver=solver, start=start)
-    fit.animate(folder / "descent_cubic.gif", spacing="log")
+    fit.animate(folder / "descent_cubic.gif", frames=80)
 
 
 def boundary(folder: Path) -> None:

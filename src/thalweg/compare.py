@@ -92,6 +92,13 @@ class GradientComparison:
         Of a number: 53 (float64) or 24 (float32).
     library : str
         In whose frames `table` answers.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> compared = tw.compare_gradients("y ~ x", {"x": [0.0, 1.0, 2.0], "y": [1.0, 3.0, 5.5]}, steps=2)
+    >>> compared.ways, compared.agree
+    (('hand', 'autograd', 'module'), True)
     """
 
     title: str

@@ -218,6 +218,9 @@ def warn(fit: Fit) -> None:
 def warn_of_ending(solution: Solution) -> None:
     """That a solve diverged, or ended before its optimum without having been asked to."""
     text = solution.advice or f"The solver {solution.status.value}."
+    if solution.status is Status.INTERRUPTED:
+        at = solution.details.get("stopped_at", solution.steps)
+        text = f"Interrupted at step {at:,}; the best state so far is kept. {solution.advice}".rstrip()
     if solution.status is Status.DIVERGED:
         tell(DivergenceWarning(text))
     elif solution.status not in (Status.CONVERGED, Status.SEPARATED, Status.REACHED):

@@ -42,6 +42,14 @@ class Descent:
         What x was read from, where there was no formula.
     response : str
         What y was read from, likewise.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data = {"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0]}
+    >>> descent = tw.fit(tw.Elementwise(), data, solver=tw.GradientDescent(lr=0.1, steps=1000))
+    >>> descent.solution.status.value, descent.loss < 1e-12
+    ('converged', True)
     """
 
     problem: Problem
@@ -106,8 +114,8 @@ class Descent:
     def save(self, path: str | Path) -> None:
         """Write the parameters as a state dict, one safetensors file, whole or not at all.
 
-        The names are those of `module()`, so that `thalweg.store.state_dict.load_into` puts them into a fresh module,
-        which then predicts the same. (`Fit.save` writes the model of a formula with all that belongs to it.)
+        The names are those of `module()`, so that `thalweg.load_into` puts them into a fresh module, which then
+        predicts the same. (`Fit.save` writes the model of a formula with all that belongs to it.)
 
         Raises
         ------
@@ -140,7 +148,7 @@ class Descent:
         animate(self, path, kind, **options)
 
     def plot(self, kind: str = "loss", path: str | Path | None = None, **options: Any) -> Figure:
-        """A picture of the descent: "loss", "traces", "surface" or "surface3d"."""
+        """A picture of the descent: "fit", "loss", "traces", "surface", "surface3d", "gradient" or "rate"."""
         from thalweg.show.plots.descent import plot_descent
 
         return plot_descent(self, kind, path, **options)

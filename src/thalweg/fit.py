@@ -15,12 +15,15 @@ from thalweg.conclude import Choices, conclude, warn
 from thalweg.descent import Descent
 from thalweg.errors import OptionError
 from thalweg.foreign import covariance_kind
+from thalweg.foreign_solvers import solver_advice
 from thalweg.inference.covariance import check_kind
 from thalweg.inference.distributions import check_level
 from thalweg.inference.reading import check_weights_kind
 from thalweg.losses.base import Family
 from thalweg.objective import Objective
 from thalweg.observers import History, adapted
+from thalweg.observers.adapt import check_observer
+from thalweg.observers.given import listed
 from thalweg.predictors import Predictor
 from thalweg.prepare import prepare
 from thalweg.problem import Problem
@@ -78,7 +81,9 @@ def fit(
     formula : str, Predictor or torch.nn.Module
         "response ~ terms" in the language of R and formulaic: ``y ~ x + C(group) + poly(z, 2) + a:b + offset(t)``.
         Of a predictor (`thalweg.Elementwise()`) or a module, the parameters are found by descent, and a `Descent` comes
-        back; ``y=`` and ``x=`` then name the columns that it reads: see `thalweg.train.fit_predictor`.
+        back; ``y=`` and ``x=`` then name the columns that it reads: see `thalweg.train.fit_predictor`. A module starts
+        from the values that it has and holds the fitted ones at the end: a second fit of the same module goes on from
+        there. Give ``copy.deepcopy(module)`` to keep yours as it was.
     data : path, frame, mapping of arrays, or name
         A CSV, Parquet, Arrow/Feather or JSON-lines file, a folder or glob of them, "-" for standard input; a pandas,
         polars or pyarrow table; a mapping of names to lists, NumPy arrays or tensors (a 2-D array is a term of many
@@ -160,7 +165,7 @@ def fit(
         told = locals()
         given = {name: told[name] for name in SIGNATURE if told[name] is not DEFAULTS[name]}
         return fitted_predictor(formula, data, given, options)
-    check_callables(solver, progress, *observers)
+    check_callables(solver, progress, *listed(observers))
     check_weights_kind(weights_kind)
     check_level(level)
     covariance = covariance_kind(covariance)
@@ -174,7 +179,7 @@ def fit(
         check_heeded(solver=solver, stop=stop, checkpoint=checkpoint, resume=resume)
     rows, model = ready.rows, ready.model
     history = History()
-    watching: list[Observer] = [history, *([] if progress is None else [progress]), *map(adapted, observers)]
+    watching: list[Observer] = [history, *([] if progress is None else [progress]), *map(adapted, listed(observers))]
     objective = Objective(rows, model)
     theta = start_vector(start, rows.spec.names)
     if theta is not None:
@@ -246,10 +251,8 @@ def check_callables(solver: Any, *watching: Any) -> None:
     if solver is not None and not isinstance(solver, Solver):
         raise OptionError(
             f"solver is {solver!r}",
-            advice="Give a solver as thalweg.solvers.newton.Newton(max_iter=50), or none: one is chosen.",
+            advice=solver_advice(solver),
         )
     for watcher in watching:
-        if watcher is not None and not callable(watcher) and not hasattr(watcher, "on_fit_task_end"):
-            raise OptionError(
-                f"progress or an observer is {watcher!r}", advice="Give a function of one argument, the solver's state."
-            )
+        if watcher is not None:
+            check_observer(watcher)

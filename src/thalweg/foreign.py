@@ -16,6 +16,10 @@ _CLUSTER = 'cluster="the column of labels"'
 _FREQUENCY = 'weights="column", weights_kind="frequency"'
 _PRECISION = 'weights="column", weights_kind="precision"'
 _SAMPLING = 'weights="column", weights_kind="sampling"'
+_DESCENT = "an option of the solver: solver=thalweg.GradientDescent(lr=0.1{})"
+_BATCHES = "an option of the solver: solver=thalweg.SGD(lr=0.1, epochs=10, batch_size=32{})"
+_OPTIMIZER = 'an option of the solver: solver=thalweg.TorchOptimizer("Adam", lr=0.01{})'
+_OBSERVERS = "observers=[...], a list of functions of the solver's state, rules and callbacks of scikit-learn"
 _PENALTY = "nothing: there are no penalties yet"
 _FORMULA = 'a formula: thalweg.fit("y ~ x", {"y": y, "x": x})'
 
@@ -41,6 +45,28 @@ FOREIGN = {
     "dec": "decimal=','",
     "subset": "data from which the rows have been selected",
     "contrasts": 'the contrast in the formula: "y ~ C(g, Sum)"',
+    **dict.fromkeys(["lr", "learning_rate", "eta0", "eta", "step_size"], _DESCENT.format("")),
+    **dict.fromkeys(["steps", "n_steps", "num_steps", "max_steps"], _DESCENT.format(", steps=1000")),
+    "momentum": _DESCENT.format(", momentum=0.9"),
+    "nesterov": _DESCENT.format(", momentum=0.9, nesterov=True"),
+    "allow_divergence": _DESCENT.format(", allow_divergence=True"),
+    "loss": _DESCENT.format(', loss="mean"'),
+    "derivative": _DESCENT.format(', derivative="autograd"'),
+    "dtype": _DESCENT.format(', dtype="float32"'),
+    "device": _DESCENT.format(', device="cpu"'),
+    "replay": _DESCENT.format(", replay=False"),
+    **dict.fromkeys(["epochs", "n_epochs", "num_epochs", "max_epochs", "nb_epoch"], _BATCHES.format("")),
+    **dict.fromkeys(["batch_size", "minibatch_size"], _BATCHES.format("")),
+    **dict.fromkeys(["seed", "random_state", "shuffle"], _BATCHES.format(", seed=0")),
+    "average": _BATCHES.format(", average=True"),
+    **dict.fromkeys(["optimizer", "optim", "algorithm", "method"], _OPTIMIZER.format("")),
+    "weight_decay": _OPTIMIZER.format(", weight_decay=0.01"),
+    "betas": _OPTIMIZER.format(", betas=(0.9, 0.999)"),
+    **dict.fromkeys(
+        ["scheduler", "lr_scheduler"],
+        _OPTIMIZER.format(', scheduler="CosineAnnealingLR", scheduler_options={"T_max": 1000}'),
+    ),
+    **dict.fromkeys(["callbacks", "callback"], _OBSERVERS),
     "verbose": "progress=a function that is called with each state of the solver",
     "disp": "progress=a function that is called with each state of the solver",
 }

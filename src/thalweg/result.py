@@ -326,7 +326,7 @@ class Fit(Record):
         kind : {"all", "fit", "loss", "traces", "surface"}, optional
             "fit" is the fit moving over the data; "all" (the default) has the loss beside it.
         **options
-            frames, every, spacing ("log"), fps, seconds, title, x, parameters, width, height: see
+            frames, every, spacing ("auto", "equal" or "log"), fps, seconds, title, x, parameters, width, height: see
             `thalweg.show.motion.animate`.
 
         Examples
@@ -499,4 +499,7 @@ class Fit(Record):
         def __getattr__(self, name: str) -> Any:
             from thalweg.foreign import no_attribute
 
+            # Python asks here too after a property has raised a NotAvailableError, and keeps nothing of it: ask again.
+            if isinstance(known := getattr(type(self), name, None), property):
+                return known.__get__(self)
             raise no_attribute(name)

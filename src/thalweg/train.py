@@ -18,14 +18,17 @@ from thalweg.derivatives import Derivative, derivative_of
 from thalweg.descent import Descent
 from thalweg.errors import DataError, OptionError
 from thalweg.foreign import check_options
+from thalweg.foreign_solvers import solver_advice
 from thalweg.inputs import Table, as_number, beside, check_finite, table_of, weights_of
 from thalweg.losses import check_response
 from thalweg.losses import family as family_named
 from thalweg.losses.base import Family
 from thalweg.objective import LARGE
 from thalweg.observers import History
+from thalweg.observers.given import listed
 from thalweg.predictors import ModulePredictor, Predictor
 from thalweg.problem import MemoryProblem, device_of
+from thalweg.solvers.base import Solver
 from thalweg.solvers.descent import DTYPES, DescentSolver
 from thalweg.solvers.iterate import solve
 from thalweg.threads import one_thread
@@ -131,7 +134,7 @@ def fit_predictor(
         **options,
     )
     history = History()
-    watching = [history, *([] if progress is None else [progress]), *observers]
+    watching = [history, *([] if progress is None else [progress]), *listed(observers)]
     with nullcontext() if problem.x.numel() + problem.rows > LARGE else one_thread():
         solution = solve(chosen, problem, theta, watching, stop=stop, checkpoint=checkpoint, resume=resume)
     history.close()
@@ -216,7 +219,9 @@ def _solver(solver: Any) -> DescentSolver:
     if not isinstance(solver, DescentSolver):
         raise OptionError(
             f"solver is {solver!r}, and a predictor without a formula is fitted by descent",
-            advice="Give GradientDescent(lr=...), SGD, TorchOptimizer or LBFGS, or none: L-BFGS is then chosen.",
+            advice="Give GradientDescent(lr=...), SGD, TorchOptimizer or LBFGS, or none: L-BFGS is then chosen."
+            if isinstance(solver, Solver)
+            else solver_advice(solver, descent=True),
         )
     return solver
 

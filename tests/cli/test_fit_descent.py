@@ -104,6 +104,15 @@ def test_a_history_is_every_step(call, line, tmp_path):
     assert float(rows[-1]["x"]) == pytest.approx(coefficients(ended)["x"], rel=1e-12)
 
 
+@pytest.mark.parametrize(("spacing", "second"), [("auto", 1), ("log", 1), ("equal", 21), (None, 1)])
+def test_the_frames_are_spaced_as_told(call, line, tmp_path, spacing, second):
+    path = tmp_path / "descent.html"
+    arguments = ["--solver", "gd", "--lr", LR, "--steps", "400", "--animate", path, "--frames", "20", "--quiet"]
+    ended = call("fit", line, "y ~ x", *arguments, *(["--spacing", spacing] if spacing else []))
+    assert ended.code == 0, ended.err
+    assert f'"steps":[0,{second},' in path.read_text()
+
+
 @pytest.mark.parametrize(("suffix", "start"), [(".gif", b"GIF8"), (".html", b"<!")])
 def test_an_animation_is_written(call, line, tmp_path, suffix, start):
     path = tmp_path / f"descent{suffix}"
@@ -171,6 +180,9 @@ def test_a_checkpoint_is_resumed(call, line, tmp_path):
         (["--solver", "gd", "--every", "0"], "--every is 0"),
         (["--solver", "gd", "--resume"], "--resume needs the file to go on from"),
         (["--solver", "gd", "--frames", "3"], "--frames is for an animation"),
+        (["--solver", "gd", "--spacing", "log"], "--spacing is for an animation"),
+        (["--solver", "gd", "--spacing", "cubic"], "Use auto, equal or log."),
+        (["--spacing", "log"], "--spacing is for a descent"),
         (["--solver", "gd", "--animate", "a.txt"], "--animate a.txt has '.txt'"),
         (["--history", "a.txt"], "--history a.txt has '.txt'"),
         (["--solver", "gd", "--family", "poisson", "--loss", "half mean"], "halves squared errors"),
@@ -217,3 +229,8 @@ def test_an_interrupt_of_a_descent_leaves_its_checkpoint_and_nothing_else(line, 
 
 def test_the_json_of_an_exact_fit_has_no_descent(call, line):
     assert json.loads(call("fit", line, "y ~ x", "--json").out)["descent"] is None
+
+
+def test_the_help_says_that_lines_that_are_asked_for_are_printed_with_quiet_too(call):
+    said = " ".join(call("fit", "--help").out.replace("│", " ").split())
+    assert "A line on standard error every so many steps, also with --quiet." in said

@@ -11,6 +11,7 @@ import torch
 
 import thalweg as tw
 from thalweg.diagnose.after import after
+from thalweg.errors import ConvergenceWarning
 from thalweg.problem import MemoryProblem
 
 
@@ -146,3 +147,24 @@ def test_without_a_rate_the_fastest_is_told(problem_from, line):
     end = after(problem_from("y ~ x", line), torch.ones(2, dtype=torch.float64))
     assert math.isnan(end.more_steps)
     assert re.search(r"set lr=0\.0287 \(the fastest stable rate\) with steps=\d+", end.sentence)
+
+
+def test_a_small_part_of_a_bad_start_is_not_yet_near():
+    """A mean far above the noise: 1e-6 of the excess at the start leaves coefficients thousands of errors off."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=50)
+    data = {"x": x, "y": 1e5 + 2 * x + 0.1 * generator.normal(size=50)}
+    exact = tw.fit("y ~ x", data)
+    with pytest.warns(ConvergenceWarning, match="standard errors of the optimum"):
+        short = tw.fit("y ~ x", data, solver=tw.GradientDescent(lr=0.1, steps=70))
+    found = short.descent.solution.details["after"]
+    assert found.excess < 1e-6 * short.trace.value[0]
+    covariance = exact.covariance
+    gap = short.theta - exact.theta
+    phi = exact.statistics.dispersion * exact.statistics.df_residual / 50  # least value over n
+    distance = float(gap @ torch.linalg.solve(covariance / exact.statistics.dispersion * phi, gap)) ** 0.5
+    assert found.standard_errors == pytest.approx(distance, rel=1e-6)
+    enough = tw.fit("y ~ x", data, solver=tw.GradientDescent(lr=0.1, steps=70 + int(found.more_steps)))
+    assert enough.solution.status.value == "converged"
+    for name, error in exact.std_errors.items():
+        assert abs(enough.coefficients[name] - exact.coefficients[name]) < 0.011 * error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.errors import NotAvailableError, OptionError
+from thalweg.errors import NotAvailableError, OptionError, ThalwegWarning
 from thalweg.losses import family
 from thalweg.observers import History, Stop, StopWhen, adapted
 from thalweg.observers.stopping import Stopper
@@ -128,3 +129,43 @@ def test_what_may_stand_among_observers():
         stopper(None)
     with pytest.raises(OptionError, match="observer"):
         adapted(3)
+
+
+def _context():
+    """What scikit-learn hands to a callback, which is no callback itself."""
+    from sklearn.base import BaseEstimator
+
+    class Estimator(callback.CallbackSupportMixin, BaseEstimator):
+        def fit(self, x=None, y=None):
+            return self
+
+    return Estimator()._init_callback_context()
+
+
+@pytest.mark.parametrize(
+    ("observers", "said"),
+    [
+        (lambda: [_context()], "CallbackContext.*callback itself"),
+        (_context, "CallbackContext.*callback itself"),
+        (lambda: [callback.CallbackContext], "(the class CallbackContext|CallbackContext is a class)"),
+        (lambda: [callback.ProgressBar], r"(the class ProgressBar|ProgressBar is a class).* ProgressBar\("),
+        (lambda: [tw.observers.Log], r"(the class Log|Log is a class).* Log\("),
+        (lambda: [tw.observers.Progress], "(the class Progress|Progress is a class)"),
+        (lambda: 3, "observer is 3"),
+    ],
+)
+def test_what_is_no_observer_is_answered_with_what_to_write(observers, said):
+    data, solver = {"x": [0.0, 1, 2, 3], "y": [1, 3, 5, 7.5]}, tw.GradientDescent(lr=0.1, steps=3)
+    for model in ("y ~ x", tw.Elementwise()):
+        with pytest.raises(OptionError, match=said):
+            tw.fit(model, data, solver=solver, observers=observers())
+
+
+def test_observers_may_stand_in_any_sequence_or_alone():
+    data, solver, seen = {"x": [0.0, 1, 2, 3], "y": [1, 3, 5, 7.5]}, tw.GradientDescent(lr=0.1, steps=3), []
+    for observers in ([seen.append], (seen.append,), seen.append, (), None):
+        for model in ("y ~ x", tw.Elementwise()):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ThalwegWarning)
+                tw.fit(model, data, solver=solver, observers=observers)
+    assert len(seen) == 24

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import warnings
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from thalweg.errors import DataError, OptionError
+import thalweg as tw
+from thalweg.errors import DataError, OptionError, ThalwegWarning
 from thalweg.losses import family
 from thalweg.predictors import ModulePredictor
 from thalweg.problem import MemoryProblem
@@ -166,3 +168,60 @@ def test_hessian_products_go_through_the_module() -> None:
     theta += 0.5  # in place: what was kept of the old point must not be used
     hessian = torch.autograd.functional.hessian(problem.value, theta)
     torch.testing.assert_close(problem.hessian_product(theta, v), hessian @ v)
+
+
+LOGISTIC = {"x": [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0], "y": [0, 0, 1, 0, 1, 1]}
+
+
+def ends_in(*last: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Linear(1, 1), *last)
+
+
+@pytest.mark.filterwarnings("ignore::thalweg.errors.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (ends_in(nn.Sigmoid()), "module ends in a Sigmoid.*between 0.5 and 0.731"),
+        (ends_in(nn.Sequential(nn.Sigmoid(), nn.Flatten(0))), "module ends in a Sigmoid"),
+        (ends_in(nn.LogSigmoid()), "module ends in a LogSigmoid.*at most 0.5"),
+    ],
+)
+def test_a_sigmoid_before_the_sigmoid_of_the_family(module: nn.Module, words: str) -> None:
+    with pytest.warns(ThalwegWarning, match=words) as told:
+        tw.fit(module, LOGISTIC, y="y", family="binomial", solver=tw.GradientDescent(lr=0.1, steps=3))
+    (text,) = (str(each.message) for each in told if "ends in" in str(each.message))
+    assert text.endswith('Sigmoid out, or fit its output as it is with family="gaussian".')
+
+
+class Hidden(nn.Module):
+    """A Sigmoid that nothing but running forward shows: no guess is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line, self.last = nn.Linear(1, 1), nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.line(x))
+
+
+@pytest.mark.filterwarnings("ignore::thalweg.errors.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        (ends_in(), {"family": "binomial"}),
+        (ends_in(nn.Sigmoid(), nn.Linear(1, 1)), {"family": "binomial"}),
+        (ends_in(nn.Sigmoid()), {"family": "gaussian"}),
+        (ends_in(nn.Sigmoid()), {"family": "binomial", "link": "identity"}),
+        (Hidden(), {"family": "binomial"}),
+    ],
+)
+def test_no_such_warning_elsewhere(module: nn.Module, options: dict[str, str]) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        tw.fit(module, LOGISTIC, y="y", solver=tw.GradientDescent(lr=0.01, steps=3), **options)
+    assert not [each for each in told if "ends in" in str(each.message)]
+
+
+def test_a_softmax_of_one_number() -> None:
+    told = ModulePredictor(ends_in(nn.Softmax(dim=1))).caution(family("binomial"))
+    assert told.startswith("The module ends in a Softmax, which of one number is always 1")

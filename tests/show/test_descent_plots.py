@@ -12,7 +12,7 @@ import torch
 
 import thalweg as tw
 from thalweg.errors import NotAvailableError, OptionError, ThalwegWarning
-from thalweg.show.plots.descent import KINDS, plot_descent
+from thalweg.show.plots.descent import EVERY, KINDS, plot_descent
 from thalweg.show.plots.loss_curve import decades, spans_decades
 from thalweg.show.plots.optimum import optimum_of
 from thalweg.show.plots.run import run_of, solver_title
@@ -57,7 +57,7 @@ def diverging() -> tw.Fit:
     return quietly("y ~ a", columns(), solver=solver)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.parametrize("name", ["plain", "several", "logistic", "diverging"])
 def test_every_kind_draws(name: str, kind: str, request: pytest.FixtureRequest) -> None:
     figure = plot_descent(request.getfixturevalue(name), kind)
@@ -231,6 +231,61 @@ def test_what_a_fit_does_not_have_is_not_available() -> None:
         plot_descent(alone, "surface")
 
 
+def test_the_fit_of_any_predictor_is_drawn_where_it_ended() -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(1, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)).double()
+    x = torch.linspace(-1, 1, 30, dtype=torch.float64)[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        descent = tw.fit(network, {"x": x, "y": x**2}, solver=tw.TorchOptimizer("Adam", lr=0.01, steps=50))
+    (axes,) = descent.plot("fit").axes
+    at, means = axes.lines[0].get_data()
+    wanted = descent.predict(torch.as_tensor(at)[:, None]).detach()
+    np.testing.assert_allclose(means, wanted, rtol=1e-12)
+
+
 def test_a_picture_is_written(plain: tw.Fit, tmp_path: Path) -> None:
     plot_descent(plain, "surface3d", tmp_path / "surface.png")
     assert (tmp_path / "surface.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_picture_that_there_is_not_is_answered_with_all_that_there_are(plain: tw.Fit) -> None:
+    from thalweg.show.plots import KINDS as OF_FITS
+
+    with pytest.raises(OptionError) as error:
+        plain.plot("nope")
+    for kind in (*OF_FITS, *KINDS):
+        assert f" {kind}" in str(error.value)
+    with pytest.raises(OptionError, match="Did you mean 'surface3d'"):
+        plain.plot("surfase3d")
+
+
+def test_the_places_of_a_surface_are_bounded_by_what_they_cost() -> None:
+    from thalweg.show.plots.surface import places_along
+
+    sides = [places_along(rows, 25) for rows in (10, 1_000, 100_000, 1_000_000, 10**9)]
+    assert sides == sorted(sides, reverse=True)
+    assert sides[:2] == [41, 41]
+    assert sides[-1] == 15
+
+
+def test_a_surface_of_few_rows_is_reckoned_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads wait longer for each other than such a loss takes: eight seconds instead of a tenth."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).double()
+    adam = tw.TorchOptimizer("Adam", lr=0.02, steps=20)
+    trained = quietly(network, tw.simulate("sine", n=300, seed=0), x="x", y="y", solver=adam)
+    value, threads = type(trained.problem).value, set()
+
+    def watched(self: Any, theta: Any, batch: Any = None) -> Any:
+        threads.add(torch.get_num_threads())
+        return value(self, theta, batch)
+
+    monkeypatch.setattr(type(trained.problem), "value", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        surface_of(run_of(trained))
+    finally:
+        torch.set_num_threads(before)
+    assert threads == {1}

@@ -26,8 +26,10 @@ from thalweg.show.motion.frames import choose_frames
 from thalweg.show.motion.growing import Loss, Traces
 from thalweg.show.motion.kinds import fit_scene, panels
 from thalweg.show.motion.observed import Bars, Observed
+from thalweg.show.motion.pace import movement, pace
 from thalweg.show.motion.pictures import Pictures as Side
 from thalweg.show.motion.pictures import is_picture
+from thalweg.show.motion.scene import widened
 from thalweg.show.motion.subject import subject_of
 from thalweg.show.motion.valley import Valley
 from thalweg.show.motion.words import Telling, loss_text
@@ -103,7 +105,7 @@ def test_frames_are_the_multiples_and_both_ends() -> None:
     assert choose_frames(np.array([0, 20, 40, 50]), every=20).tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("spacing", ["equal", "log"])
+@pytest.mark.parametrize("spacing", ["auto", "equal", "log"])
 @pytest.mark.parametrize("states", [2, 3, 99, 100, 101, 10_001])
 def test_frames_begin_and_end_with_the_fit(states: int, spacing: str) -> None:
     chosen = choose_frames(np.arange(states), spacing=spacing)
@@ -116,6 +118,70 @@ def test_frames_begin_and_end_with_the_fit(states: int, spacing: str) -> None:
 def test_equal_frames_are_equally_spaced_and_logarithmic_ones_begin_with_every_step() -> None:
     assert np.ptp(np.diff(choose_frames(np.arange(10_001), 101))) == 0
     assert choose_frames(np.arange(10_001), 50, spacing="log").tolist()[:4] == [0, 1, 2, 3]
+
+
+def seen(what: Any, frames: int | None = None) -> np.ndarray:
+    """The steps of the frames of a picture of the fit, without a choice of their spacing."""
+    run = run_of(what).finite()
+    subject = subject_of(run)
+    return run.steps[choose_frames(run.steps, frames, spacing="auto", pace=lambda: pace(run, subject))]
+
+
+def test_frames_are_where_the_picture_changes(data: dict[str, torch.Tensor]) -> None:
+    fit = quietly("y ~ x", data, solver=tw.GradientDescent(lr=0.01, steps=2000))
+    steps = seen(fit)
+    assert len(steps) == 100
+    assert steps[:11].tolist() == list(range(11))
+    assert (steps <= 200).sum() >= 30
+    changes = pace(run_of(fit), subject_of(run_of(fit)))
+    shown = np.add.reduceat(changes, steps[:-1])
+    several = np.diff(steps) > 1  # the change within one step cannot be divided
+    assert shown[several].max() < 2.5 * np.median(shown[several])
+    assert np.add.reduceat(changes, choose_frames(run_of(fit).steps)[:-1]).max() > 20 * np.median(shown[several])
+
+
+def test_each_state_is_one_frame_at_most_however_much_it_changes() -> None:
+    changes = np.r_[np.full(5, 1000.0), np.zeros(5000), np.full(20, 10.0), np.full(100, 1e-3)]
+    chosen = choose_frames(np.arange(len(changes) + 1), 60, spacing="auto", pace=lambda: changes)
+    assert len(chosen) == 60
+    assert set(range(6)) <= set(chosen)
+    assert (chosen[1:] > 5000).sum() >= 40
+
+
+@pytest.mark.parametrize("frames", [11, 26, 100])
+def test_a_rate_near_its_limit_is_seen_to_swing(data: dict[str, torch.Tensor], frames: int) -> None:
+    """Its error changes its sign at every step: frames at even distances would show a calm line."""
+    fit = quietly("y ~ x", data, solver=tw.GradientDescent(lr=0.0575, loss="half mean", steps=1000))
+    run = run_of(fit)
+
+    def swings(steps: np.ndarray) -> float:
+        """The share of frames, while there is a swing, between which the slope changes sides."""
+        side = np.sign(run.path[steps, 1] - run.path[-2:, 1].mean())[steps < 300]
+        return float((side[1:] != side[:-1]).mean())
+
+    assert swings(choose_frames(run.steps, every=20)) < 0.2
+    assert swings(seen(fit, frames)) > 0.9
+
+
+def test_a_diverging_descent_is_seen_step_by_step_at_first(diverging: tw.Fit) -> None:
+    assert seen(diverging, 30)[:5].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_what_moves_outside_of_the_picture_does_not_count() -> None:
+    shown = np.array([[0.0], [0.5], [3.0], [9.0], [-9.0], [np.nan], [np.inf], [0.25]])
+    assert movement(shown, 0.0, 1.0).tolist() == [0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.75]
+
+
+def test_a_network_of_many_rows_is_paced_by_a_few_of_them() -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(1, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)).double()
+    x = torch.linspace(-1, 1, 500, dtype=torch.float64)[:, None]
+    fit = quietly(module, {"x": x, "y": x**2}, solver=tw.TorchOptimizer("Adam", lr=0.01, steps=300))
+    subject = subject_of(run_of(fit))
+    assert subject.some(run_of(fit).path[:3], 50).shape == (3, 50)
+    steps = seen(fit, 40)
+    assert len(steps) == 40
+    assert steps[[0, 1, -1]].tolist() == [0, 1, 300]
 
 
 @pytest.mark.parametrize(
@@ -262,6 +328,84 @@ def test_frames_of_different_states_differ(line: tw.Fit) -> None:
     assert all((a != b).any() for a, b in pairwise(frames))
 
 
+def test_the_axes_hold_the_line_of_the_start_and_no_more_than_twice_the_data(line: tw.Fit) -> None:
+    found = scene(line)
+    low, high = subject_of(run_of(line)).view
+    assert found.limits[0] < 0 < low
+    assert found.limits[1] == high
+    for first in (-1000.0, 1000.0, np.nan):
+        assert widened((low, high), np.full(9, first)) == (low, high)
+    steep = np.linspace(-1000, 1000, 999)
+    wide = widened((0.0, 1.0), steep)
+    assert wide[1] - wide[0] <= 2.0
+
+
+def test_a_frame_says_that_the_fit_is_not_in_it(diverging: tw.Fit, turning: tw.Fit) -> None:
+    from thalweg.show.plots.style import new_figure
+
+    found = scene(diverging)
+    assert [found.absence(frame) for frame in (0, 2, 3)] == ["", "below", "above"]
+    found.draw(new_figure(4, 3).subplots())
+    found.move(2)
+    assert found.notice.artist.get_text() == "the fit is below the picture"
+    found.move(0)
+    assert not found.notice.artist.get_visible()
+    observed = Observed(subject_of(run_of(diverging)), run_of(diverging).path[:3])
+    observed.draw(new_figure(4, 3).subplots())
+    observed.move(2)
+    assert "below" in observed.notice.artist.get_text()
+    boundary = Boundary(subject_of(run_of(turning)), np.array([[100.0, 1.0], [0.0, 1.0]]), "x1", "x2")
+    boundary.draw(new_figure(4, 3).subplots())
+    boundary.move(0)
+    assert boundary.notice.artist.get_text() == "P > 0.5 everywhere"
+    boundary.move(1)
+    assert not boundary.notice.artist.get_visible()
+
+
+def test_a_steep_line_that_passes_between_two_places_is_in_the_picture(diverging: tw.Fit) -> None:
+    found = scene(diverging)
+    found.means[0][1] = np.where(np.arange(200) < 100, -1e9, 1e9)
+    assert found.absence(1) == ""
+
+
+@pytest.mark.parametrize(("kind", "where"), [("fit", "groups"), ("fit", "turning"), ("traces", "line")])
+def test_no_key_covers_what_is_drawn(kind: str, where: str, request: pytest.FixtureRequest) -> None:
+    columns = {"x": [0.0, 1.0, 2.0] * 4, "g": ["a", "b"] * 6, "y": [1.0, 2.0, 3.0, 4.0] * 3}
+    made = where != "groups" and request.getfixturevalue(where)
+    fit = made or quietly("y ~ x + g", columns, solver=tw.GradientDescent(lr=0.1, steps=30))
+    run = run_of(fit)
+    frames = np.arange(3)
+    film = Film(panels(run, frames, kind), Telling(run.at(frames), "title"), 3)
+    figure, _ = film._stage()
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    key = axes.get_legend().get_window_extent()
+    assert key.y0 >= axes.get_window_extent().y1
+    assert key.y1 <= 400 * 0.9
+    assert key.x1 <= 600
+
+
+@pytest.mark.parametrize(
+    "names", [["Intercept", "x", "I(x ** 2)", "I(x ** 3)"], [f"a_long_name_{i}" for i in range(9)]]
+)
+def test_the_parameters_end_inside_the_frame(names: list[str]) -> None:
+    from dataclasses import replace
+
+    from thalweg.show.plots.style import new_figure
+
+    run = run_of(elementwise((len(names) - 1,)))
+    run = replace(run, names=tuple(names), path=-1234.5678 * np.ones((len(run), len(names))))
+    for width in (300, 600):
+        words, figure = Telling(run, "title", width), new_figure(width / 120, 400 / 120)
+        words.draw(figure, 400)
+        words.move(5)
+        figure.canvas.draw()
+        ends = [text.get_window_extent() for text in figure.texts]
+        assert max(end.x1 for end in ends) <= width
+        assert min(end.y0 for end in ends) >= 400 * (1 - words.room(400)) - 4
+        assert len(words.names) == 4 or words.rest
+
+
 def test_a_diverging_line_leaves_axes_that_the_data_fix(line: tw.Fit, diverging: tw.Fit) -> None:
     assert scene(line).limits == scene(diverging).limits
 
@@ -283,14 +427,14 @@ def test_losses_as_text(value: float, text: str) -> None:
     assert loss_text(value) == text
 
 
-def test_the_text_says_iteration_loss_and_parameters(turning: tw.Fit) -> None:
+def test_the_text_says_step_loss_and_parameters(turning: tw.Fit) -> None:
     from thalweg.show.plots.style import new_figure
 
     run = run_of(turning)
     words = Telling(run, "title")
     words.draw(new_figure(5, 3), 400)
     words.move(24)
-    assert words.step.get_text() == "iteration 24"
+    assert words.step.get_text() == "step 24"
     assert words.loss.get_text() == "loss 0.009496"  # as the lesson has it
     assert [text.get_text() for text in words.values] == ["Intercept −0.0276", "x1 −0.8421"]
 
@@ -338,9 +482,15 @@ def test_a_gif_has_the_frames_their_size_and_their_times(line: tw.Fit, tmp_path:
         assert picture.info["duration"] == 2000
 
 
+def test_a_picture_of_few_frames_is_not_over_at_once(line: tw.Fit, tmp_path: Path) -> None:
+    animate(line, tmp_path / "line.gif", "loss", every=20)
+    with Image.open(tmp_path / "line.gif") as picture:
+        assert 10 * picture.info["duration"] > 2600
+
+
 def test_a_gif_shows_what_was_drawn(line: tw.Fit, tmp_path: Path) -> None:
     """To within the rounding of colours to a palette, frame by frame."""
-    animate(line, tmp_path / "line.gif", "all", frames=5, title="title")
+    animate(line, tmp_path / "line.gif", "all", frames=5, title="title", spacing="equal")
     wanted = rendered(line, "all")
     with Image.open(tmp_path / "line.gif") as picture:
         for i, image in enumerate(wanted):

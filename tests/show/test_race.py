@@ -124,3 +124,88 @@ def test_wrong_races_are_refused(race: Any, tmp_path: Path) -> None:
     for name in ("race.html", "race.avi"):
         with pytest.raises(OptionError):
             race.animate(tmp_path / name)
+
+
+def network() -> torch.nn.Module:
+    torch.manual_seed(3)
+    return torch.nn.Sequential(torch.nn.Linear(1, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)).double()
+
+
+def waves(rows: int = 40) -> dict[str, torch.Tensor]:
+    x = torch.linspace(-2, 2, rows, dtype=torch.float64)
+    return {"x": x, "y": torch.sin(2 * x) + 0.05 * torch.cos(17 * x)}
+
+
+def test_a_network_starts_each_solver_from_its_own_values_and_keeps_them() -> None:
+    module, data = network(), waves()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    adam = tw.TorchOptimizer("Adam", lr=0.02)
+    race = tw.race(module, data, {"first": adam, "second": adam}, steps=30, x="x")
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+    np.testing.assert_array_equal(race.runs["first"].path, race.runs["second"].path)
+    assert race.runs["first"].value[-1] < race.runs["first"].value[0]
+    with torch.no_grad():  # each entry has a module of its own, which holds what it found
+        eta = race.entries["first"].descent.module()(data["x"][:, None]).squeeze(1)
+    assert float(((eta - data["y"]) ** 2).mean()) == pytest.approx(race.runs["first"].value[-1], rel=1e-12)
+
+
+def test_a_batch_that_was_lucky_is_not_there() -> None:
+    """Steps to the tolerance, the least loss and the last loss are of all rows: reckoned here from the parameters."""
+    module, data = network(), waves()
+    solvers = {
+        "sgd": tw.SGD(0.05, batch_size=4, seed=1),
+        "adam": tw.TorchOptimizer("Adam", lr=0.02, batch_size=4, epochs=7),
+        "whole": tw.TorchOptimizer("Adam", lr=0.02),
+    }
+    race = tw.race(module, data, solvers, steps=97, x="x", loss_tolerance=0.3)
+
+    def losses(name: str) -> list[float]:
+        found = []
+        for theta in race.runs[name].path:
+            torch.nn.utils.vector_to_parameters(torch.from_numpy(theta), module.parameters())
+            with torch.no_grad():
+                found.append(float(((module(data["x"][:, None]).squeeze(1) - data["y"]) ** 2).mean()))
+        return found
+
+    for name in solvers:
+        true, run, excess = np.array(losses(name)), race.runs[name], race.excess(name)
+        assert run.steps[-1] == 97  # in place of epochs, too
+        np.testing.assert_allclose(run.value[run.whole], true[run.whole], rtol=1e-10)
+        known = np.isfinite(excess)
+        np.testing.assert_array_equal(known, run.whole)
+        np.testing.assert_allclose(excess[known], ((true - race.least) / (true[0] - race.least))[known], atol=1e-12)
+        assert run.whole[[0, -1]].all()
+        assert (run.whole.sum() < len(run)) == (name != "whole")
+        there = race.steps_to(name)
+        assert there is None or excess[there] <= 0.3
+    assert race.steps_to("whole") is not None
+    assert "nan" not in str(race)
+
+
+def test_the_last_loss_is_of_all_rows_wherever_a_rule_stopped() -> None:
+    sgd, data = tw.SGD(0.02, batch_size=4, epochs=50), columns()
+    race = tw.race("y ~ x", data, {"sgd": sgd}, stop=tw.MaxSteps(13))
+    intercept, slope = race.runs["sgd"].path[-1]
+    truth = float(((intercept + slope * data["x"] - data["y"]) ** 2).mean())
+    assert race.columns()["loss"][0] == pytest.approx(truth, rel=1e-10)
+    assert race.columns()["excess"][0] == pytest.approx((truth - race.least) / (race.runs["sgd"].value[0] - race.least))
+
+
+def test_a_race_of_batches_is_drawn_from_losses_of_all_rows(tmp_path: Path) -> None:
+    race = tw.race("y ~ x", columns(), {"sgd": tw.SGD(0.02, batch_size=4), "gd": tw.GradientDescent(0.1)}, steps=60)
+    figure = race.plot()
+    (line,) = [each for each in figure.axes[0].lines if str(each.get_label()).startswith("sgd")]
+    np.testing.assert_array_equal(line.get_xdata(), np.arange(0, 61, 5))  # an epoch has five steps
+    race.animate(tmp_path / "race.gif", frames=6)
+    with Image.open(tmp_path / "race.gif") as picture:
+        assert picture.n_frames == 6
+
+
+def test_steps_takes_the_place_of_epochs() -> None:
+    sgd = tw.SGD(0.02, batch_size=4, epochs=50)
+    race = tw.race("y ~ x", columns(), {"sgd": sgd}, steps=12)
+    assert race.runs["sgd"].steps[-1] == 12
+    assert sgd.epochs == 50
+    with pytest.raises(OptionError, match=r"steps is 2\.5"):
+        tw.race("y ~ x", columns(), {"sgd": sgd}, steps=2.5)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import thalweg as tw
+from thalweg.diagnose.words import settable_rate
 from thalweg.errors import ConvergenceWarning, DataError, DivergenceError, OptionError
 from thalweg.losses import family
 from thalweg.predictors import Linear
@@ -117,7 +118,7 @@ def test_auto_is_the_fastest_stable_rate_of_a_quadratic():
     target = problem()
     eigenvalues = torch.linalg.eigvalsh(2 * target.x.T @ target.x / target.rows)
     state = GradientDescent("auto").init(target, None)
-    assert state.rate == pytest.approx(2 / float(eigenvalues[0] + eigenvalues[-1]), rel=1e-10)
+    assert state.rate == settable_rate(2 / float(eigenvalues[0] + eigenvalues[-1]))  # as it is told: to three digits
     assert "fastest stable rate" in state.how
 
 

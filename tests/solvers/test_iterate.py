@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import thalweg as tw
-from thalweg.errors import IncompatibleError
+from thalweg.errors import ConvergenceWarning, IncompatibleError, OptionError
 from thalweg.losses import family
-from thalweg.observers import History, Stop
+from thalweg.observers import History, Log, Progress, Stop
 from thalweg.predictors import Linear
 from thalweg.problem import MemoryProblem
 from thalweg.solvers.base import Solution, Solver, Status
@@ -225,3 +225,82 @@ def test_the_loop_costs_little():
         solve(solver, solver, None, [History(), Watcher(every=20)], stop=tw.LossBelow(0.0))
         took.append((time.perf_counter() - started) / 20_000)
     assert min(took) < 6e-6  # 1.5e-6 on an idle core
+
+
+def test_one_observer_needs_no_list(problem, capsys):
+    solve(tw.GradientDescent(lr=0.1, steps=3), problem, None, Log(every=3))
+    assert [line.split()[1] for line in capsys.readouterr().err.splitlines() if line.startswith("step")] == ["0", "3"]
+    assert solve(tw.GradientDescent(lr=0.1), problem, None, tw.MaxSteps(2)).steps == 2
+    assert solve(tw.GradientDescent(lr=0.1, steps=3), problem, None, None).steps == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"observers": [Log]}, "Log()"),
+        ({"observers": Log}, "Log()"),
+        ({"observers": [Progress]}, "Progress()"),
+        ({"observers": [tw.Patience]}, "Patience(...)"),
+        ({"observers": [Checkpoint]}, "Checkpoint(...)"),
+        ({"stop": tw.LossBelow}, "LossBelow(...)"),
+        ({"stop": [tw.MaxSteps(3), tw.TimeLimit]}, "TimeLimit(...)"),
+        ({"checkpoint": Checkpoint}, "Checkpoint(...)"),
+    ],
+)
+def test_a_class_in_place_of_an_object_is_named(problem, given, word):
+    """Before the first step, and before any hook is called."""
+    with pytest.raises(OptionError, match=r"is a class") as caught:
+        solve(tw.GradientDescent(lr=0.1, steps=3), problem, **given)
+    assert str(caught.value).endswith(f"Write {word}.")
+
+
+def test_one_observer_of_a_fit_needs_no_list(capsys):
+    tw.fit("progression ~ bmi", "diabetes", observers=Log(every=500))
+    tw.fit(torch.nn.Linear(1, 1), "diabetes", y="progression", x="bmi", observers=Log(every=500))
+    assert capsys.readouterr().err.count("converged") == 2
+
+
+@pytest.mark.parametrize("given", [{"progress": Progress}, {"observers": [Log]}, {"observers": Log}])
+def test_a_fit_refuses_a_class_too(given):
+    with pytest.raises(OptionError, match=r"is a class. Write"):
+        tw.fit("progression ~ bmi", "diabetes", **given)
+
+
+# --- what a fit says of its end -------------------------------------------------------------------------------------
+
+LINE = {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 4.0, 4.0, 7.0]}  # the least mean of squares is 0.45
+
+
+@pytest.mark.filterwarnings("ignore::thalweg.errors.ConvergenceWarning")
+@pytest.mark.parametrize("replay", [None, False])
+@pytest.mark.parametrize("steps", [5, 2000])
+def test_a_rule_that_nothing_can_reach_is_said_to_be_one(steps, replay):
+    solver = tw.GradientDescent(lr=0.1, steps=steps, replay=replay)
+    fit = tw.fit("y ~ x", LINE, solver=solver, stop=tw.LossBelow(0.25) | tw.LossBelow(0.1) & tw.MaxSteps(3))
+    note = "LossBelow(0.25) and LossBelow(0.1) were never reached: the least loss is 0.45"
+    assert fit.solution.details["rule_note"] == note
+    assert note in " ".join(fit.summary().split())
+    assert note in " ".join(fit.descent.summary().split())
+
+
+@pytest.mark.filterwarnings("ignore::thalweg.errors.ConvergenceWarning")
+@pytest.mark.parametrize("stop", [tw.LossBelow(0.46), tw.LossBelow(0.25) | tw.MaxSteps(5), tw.GradientBelow(1e-30)])
+def test_no_such_note_where_it_is_not_so(stop):
+    fit = tw.fit("y ~ x", LINE, solver=tw.GradientDescent(lr=0.1, steps=50), stop=stop)
+    assert "rule_note" not in fit.solution.details
+
+
+def test_no_such_note_where_the_least_loss_is_unknown(problem):
+    solution = solve(tw.GradientDescent(lr=0.1, steps=5), problem, stop=tw.LossBelow(1e-9))
+    assert "rule_note" not in solution.details
+
+
+@pytest.mark.parametrize("solver", [tw.GradientDescent(lr=1e-4, steps=10**6), tw.SGD(lr=1e-4, steps=10**6)])
+def test_an_interrupted_fit_says_where(solver):
+    def interrupt(state):
+        if state.step == 1500:
+            raise KeyboardInterrupt
+
+    start = r"Interrupted at step 1,500; the best state so far is kept\. \w"
+    with pytest.warns(ConvergenceWarning, match=start):
+        tw.fit("y ~ x", LINE, solver=solver, observers=[interrupt])

@@ -6,6 +6,7 @@ import errno
 import math
 import os
 import random
+import re
 import warnings
 from functools import cached_property, partial
 from pathlib import Path
@@ -416,3 +417,14 @@ def test_nothing_is_pickled():
         text = Path(checkpoint.__file__).with_name(f"{module}.py").read_text()
         assert "pickle" not in text.replace("pickled", "")
         assert "torch.load" not in text.replace("safetensors.torch.load", "")
+
+
+def test_of_many_differences_the_telling_ones_are_named(path):
+    solve(tw.GradientDescent(lr=0.1, steps=5), made(), checkpoint=path)
+    with pytest.raises(OptionError) as caught:
+        solve(tw.SGD(lr=0.2, seed=3), made(rows=21, loss="gaussian", names=("a", "c")), checkpoint=path, resume=True)
+    first, *rest = caught.value.what.partition(": ")[2].split("; ")
+    assert first == "solver GradientDescent there, SGD here"
+    assert rest[0] == "option lr 0.1 there, 0.2 here"
+    assert re.fullmatch(r"another data, and \d+ more", rest[1])
+    assert len(rest) == 2

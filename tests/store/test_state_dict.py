@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import thalweg as tw
 from thalweg.errors import ModelFileError, OptionError, OutputError
 from thalweg.store.state_dict import load_into, read_state_dict, write_state_dict
 
@@ -135,3 +136,13 @@ def test_shared_and_strided_tensors_are_written(tmp_path: Path) -> None:
     assert torch.equal(read["c"], whole.T)
     assert torch.equal(read["b"], whole)
     assert read["d"].tolist() == [1.0, 2.0]
+
+
+def test_load_says_what_a_state_dict_is(tmp_path: Path) -> None:
+    solver = tw.GradientDescent(lr=0.1, steps=2000)
+    fit = tw.fit("y ~ x", {"x": [0.0, 1.0, 2.0], "y": [1.0, 3.0, 5.5]}, solver=solver)
+    assert fit.descent is not None
+    fit.descent.save(tmp_path / "w.safetensors")
+    with pytest.raises(ModelFileError, match="state dict") as caught:
+        tw.load(tmp_path / "w.safetensors")
+    assert "thalweg.load_into(module, path) or thalweg.read_state_dict(path)" in str(caught.value)

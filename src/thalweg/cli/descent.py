@@ -43,6 +43,12 @@ Loss = Annotated[
 Derivative = Annotated[str | None, typer.Option(help="hand, autograd or module.", rich_help_panel=PANEL)]
 Dtype = Annotated[str | None, typer.Option(help="float64 or float32.", rich_help_panel=PANEL)]
 Device = Annotated[str | None, typer.Option(help="As cpu or cuda.", rich_help_panel=PANEL)]
+Epochs = Annotated[
+    int | None, typer.Option(help="Readings of the rows by sgd, in place of --steps.", rich_help_panel=PANEL)
+]
+Average = Annotated[
+    bool, typer.Option("--average", metavar=o.FLAG, help="Average the iterates of sgd.", rich_help_panel=PANEL)
+]
 Seed = Annotated[int | None, typer.Option(help="Of the order in which sgd draws rows.", rich_help_panel=PANEL)]
 StopBelow = Annotated[
     float | None, typer.Option(help="Stop at the first step whose loss is below this.", rich_help_panel=PANEL)
@@ -50,11 +56,20 @@ StopBelow = Annotated[
 AllowDivergence = Annotated[
     bool, typer.Option(metavar=o.FLAG, help="Run a rate that is known to diverge.", rich_help_panel=PANEL)
 ]
-Every = Annotated[int | None, typer.Option(help="A line on standard error every so many steps.", rich_help_panel=PANEL)]
+Every = Annotated[
+    int | None,
+    typer.Option(help="A line on standard error every so many steps, also with --quiet.", rich_help_panel=PANEL),
+]
 Animate = Annotated[
     Path | None, typer.Option(help="Write the descent as a moving picture (.gif, .mp4, .html).", rich_help_panel=PANEL)
 ]
 Frames = Annotated[int | None, typer.Option(help="Most frames of it.", rich_help_panel=PANEL)]
+Spacing = Annotated[
+    str | None,
+    typer.Option(
+        help="Of its frames: auto, where the picture changes (the default); equal; log.", rich_help_panel=PANEL
+    ),
+]
 History = Annotated[
     Path | None, typer.Option(help="Write every step (.csv, .parquet, .feather).", rich_help_panel=PANEL)
 ]
@@ -74,7 +89,19 @@ Resume = Annotated[
 # Keyword of the library's solvers: how the command line spells it.
 SPELLING = {
     name: f"--{name.replace('_', '-')}"
-    for name in ("lr", "steps", "momentum", "batch_size", "loss", "derivative", "dtype", "device", "seed")
+    for name in (
+        "lr",
+        "steps",
+        "momentum",
+        "batch_size",
+        "epochs",
+        "average",
+        "loss",
+        "derivative",
+        "dtype",
+        "device",
+        "seed",
+    )
 } | {"allow_divergence": "--allow-divergence"}
 OURS = ("gd", "momentum", "nesterov", "sgd", "lbfgs", "newton")
 
@@ -95,6 +122,7 @@ class Asked:
     resume : bool or None
     animate : Path or None
     frames : int or None
+    spacing : str or None
     max_iter, tol : int, float or None
         Of Newton's method, which is no descent.
     """
@@ -107,6 +135,7 @@ class Asked:
     resume: bool | None = None
     animate: Path | None = None
     frames: int | None = None
+    spacing: str | None = None
     max_iter: int | None = None
     tol: float | None = None
 
@@ -147,11 +176,22 @@ class Asked:
             raise OptionError(f"{given} is for Newton's method", advice=f"Use {instead} with --solver {self.solver}.")
         if self.frames is not None and self.animate is None:
             raise OptionError("--frames is for an animation", advice="As in: --animate descent.gif --frames 50")
+        if self.spacing is not None:
+            self._check_spacing(self.spacing)
+
+    def _check_spacing(self, spacing: str) -> None:
+        from thalweg.show.motion.frames import SPACINGS
+
+        if spacing not in SPACINGS:
+            raise OptionError(f"--spacing is {spacing!r}", advice=f"Use {', '.join(SPACINGS[:-1])} or {SPACINGS[-1]}.")
+        if self.animate is None:
+            raise OptionError("--spacing is for an animation", advice="As in: --animate descent.gif --spacing log")
 
     def _check_no_descent(self, told: Mapping[str, Any]) -> None:
         """An option of a descent without a descent would be ignored in silence."""
         others: dict[str, Any] = {"--stop-below": self.stop_below, "--every": self.every, "--animate": self.animate}
         others |= {"--checkpoint": self.checkpoint, "--resume": self.resume, "--frames": self.frames}
+        others |= {"--spacing": self.spacing}
         given = [SPELLING[name] for name in told]
         given += [option for option, value in others.items() if value is not None]
         if given:
@@ -218,7 +258,7 @@ def _made(name: str, kind: Any, options: Mapping[str, Any]) -> Solver[Any]:
 
 
 def _others(option: str) -> str:
-    if option in ("batch_size", "seed"):
+    if option in ("batch_size", "seed", "epochs", "average"):
         return "Leave it out: every step reads all rows. --solver sgd reads some at a time."
     return "Leave it out, or use --solver gd."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from thalweg.cli.speech import in_options
 from thalweg.errors import ThalwegError
 
 if TYPE_CHECKING:
@@ -18,12 +19,12 @@ def descent_document(descent: Descent) -> dict[str, Any]:
     after = _after(descent)
     trace = descent.trace
     return {
-        "solver": _title(descent).partition(",")[0],
+        "solver": descent.solver.name,
         "learning_rate": trace.rate[-1],
         "momentum": _momentum(descent),
         "loss": descent.solver.loss,
         "steps": descent.solution.steps,
-        "steps_at_most": getattr(descent.solver, "steps", None),
+        "steps_at_most": descent.solver.limit(descent.problem),
         "ended": descent.solution.status.value,
         "value": _value(descent),
         "gradient_norm": descent.solution.details.get("gradient_size"),
@@ -40,17 +41,15 @@ def descent_text(descent: Descent, said: str) -> str:
         f"  {told['ended']}, after {_steps(told)}: loss {told['value']:.6g}, gradient {told['gradient_norm']:.3g}",
     ]
     after = _after(descent)
-    sentence = "" if after is None else str(after)
-    if sentence and " ".join(sentence.split()) not in " ".join(said.split()):
+    sentence = "" if after is None else in_options(str(after))
+    if sentence and " ".join(sentence.split()) not in " ".join(in_options(said).split()):
         lines.append(fill(sentence, width=WIDTH, initial_indent="  ", subsequent_indent="  "))
     return "\n".join(lines)
 
 
 def _title(descent: Descent) -> str:
     """ "GradientDescent, lr 0.1": the solver and its rate, as pictures are titled."""
-    from thalweg.show.plots.run import solver_title
-
-    return solver_title(descent.solver, descent.trace.rate)
+    return descent.solver.title(descent.trace.rate)
 
 
 def _steps(told: dict[str, Any]) -> str:
@@ -60,16 +59,19 @@ def _steps(told: dict[str, Any]) -> str:
 
 def _after(descent: Descent) -> Any:
     """How far from the optimum; None where that cannot be told."""
+    from thalweg.diagnose.after import after_of
+
     try:
-        return descent.diagnose().after
+        return after_of(descent)
     except ThalwegError:
         return None
 
 
 def _momentum(descent: Descent) -> float | None:
-    """Of the last step, where the solver has one."""
-    found = getattr(descent.trace.last, "momentum", getattr(descent.solver, "momentum", None))
-    return float(found) if isinstance(found, int | float) else None
+    """That was used, where the solver has one."""
+    from thalweg.explain import momentum_of
+
+    return momentum_of(descent) if hasattr(descent.solver, "momentum") else None
 
 
 def _value(descent: Descent) -> float:

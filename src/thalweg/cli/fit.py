@@ -108,6 +108,8 @@ def fit(
     steps: d.Steps = None,
     momentum: d.Momentum = None,
     batch_size: d.BatchSize = None,
+    epochs: d.Epochs = None,
+    average: d.Average = False,
     loss: d.Loss = None,
     derivative: d.Derivative = None,
     dtype: d.Dtype = None,
@@ -118,6 +120,7 @@ def fit(
     every: d.Every = None,
     animate: d.Animate = None,
     frames: d.Frames = None,
+    spacing: d.Spacing = None,
     history: d.History = None,
     checkpoint: d.Checkpoint = None,
     resume: d.Resume = None,
@@ -146,6 +149,8 @@ def fit(
             "steps": steps,
             "momentum": momentum,
             "batch_size": batch_size,
+            "epochs": epochs,
+            "average": average,
             "loss": loss,
             "derivative": derivative,
             "dtype": dtype,
@@ -153,10 +158,10 @@ def fit(
             "seed": seed,
             "allow_divergence": allow_divergence,
         },
-        *(stop_below, every, checkpoint, resume, animate, frames, max_iter, tol),
+        *(stop_below, every, checkpoint, resume, animate, frames, spacing, max_iter, tol),
     )
     descending = asked.arguments()
-    wanted = Wanted(out, plot, plot_kind, animate, frames, history)
+    wanted = Wanted(out, plot, plot_kind, animate, {"frames": frames, "spacing": spacing}, history)
     told = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding, "header": header, "format": format}
     with notes() as noted:
         with Progress("fitting", shown=False if quiet else None) as progress:
@@ -199,7 +204,7 @@ class Wanted:
     plot: Path | None
     plot_kind: str
     animate: Path | None
-    frames: int | None
+    moving: dict[str, Any]
     history: Path | None
 
     def paths(self) -> dict[str, Path | None]:
@@ -235,9 +240,9 @@ def _files(fitted: Fit, wanted: Wanted) -> dict[Path, bytes]:
                 write(Path(folder, path.name))
                 contents[path] = Path(folder, path.name).read_bytes()
 
-        frames: dict[str, Any] = {} if wanted.frames is None else {"frames": wanted.frames}
+        moving = {name: value for name, value in wanted.moving.items() if value is not None}
         made(wanted.plot, lambda path: fitted.plot(wanted.plot_kind, path=path))
-        made(wanted.animate, lambda path: fitted.animate(path, **frames))
+        made(wanted.animate, lambda path: fitted.animate(path, **moving))
         made(wanted.history, lambda path: outputs.write_tables([_steps(fitted)], path, path.suffix))
         made(wanted.out, fitted.save)
     return contents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -82,7 +82,18 @@ def prepare(fit: Fit, dialect: str | None, kind: str, *, json: bool = False, qui
     equation, problem = _equation(fit, dialect, kind)
     if json:
         return Report(document(fit, equation), None, None, problem)
+    fit = _in_options(fit)
     return Report(None, None if quiet else _table(fit), equation, problem, None if quiet else _descent(fit))
+
+
+def _in_options(fit: Fit) -> Fit:
+    """The fit with its advice in the words of the command line."""
+    if fit.solution is None or not fit.solution.advice:
+        return fit
+    from thalweg.cli.speech import in_options
+
+    solution = replace(fit.solution, advice=in_options(fit.solution.advice))
+    return replace(fit, solution=solution, notes=tuple(map(in_options, fit.notes)))
 
 
 def _equation(fit: Fit, dialect: str | None, kind: str) -> tuple[str | None, NotAvailableError | None]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -15,6 +18,7 @@ from thalweg.errors import ThalwegError
 # typer's own UsageError is exported only through its subclass; older versions take it from click, later ones carry it.
 UsageError = typer.BadParameter.__bases__[0]
 
+GARBAGE = 20_000  # new objects after which garbage is looked for
 DONE, FAULT, ERROR, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 
@@ -22,11 +26,23 @@ def run(arguments: list[str]) -> int:
     """Run the verb that the arguments name, and return its exit code."""
     written: list[Path] = []
     try:
-        code = _invoke(arguments, written)
+        with _seldom_collected():
+            code = _invoke(arguments, written)
         sys.stdout.flush()  # a closed pipe shows here, and not while the interpreter shuts down
     except BaseException as error:
         code = _outcome(error, written)
     return code
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Look for garbage less often: what a command imports stays, and going through it took a seventh of a short one."""
+    before = gc.get_threshold()
+    gc.set_threshold(GARBAGE, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _invoke(arguments: list[str], written: list[Path]) -> int:

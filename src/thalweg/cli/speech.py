@@ -29,17 +29,34 @@ OPTIONS = {
         *("missing", "unseen", "kind", "offset", "exposure", "weights", "weights_kind", "trials", "cluster"),
         *("family", "link", "power", "alpha", "covariance", "level", "start", "max_iter", "tol"),
         *("text", "decimal", "delimiter", "encoding", "header", "format"),
-        *("solver", "lr", "steps", "momentum", "batch_size", "loss", "derivative", "dtype", "device", "seed", "every"),
+        *(
+            "solver",
+            "lr",
+            "steps",
+            "momentum",
+            "batch_size",
+            "epochs",
+            "average",
+            "loss",
+            "derivative",
+            "dtype",
+            "device",
+            "seed",
+            "every",
+        ),
         *("frames", "allow_divergence", "resume", "checkpoint"),
     )
 } | {"interval": "--interval-kind"}  # keywords of the library, and how the command line spells them
 
-_FLAGS = ("allow_divergence", "resume")
+_FLAGS = ("allow_divergence", "resume", "average")
 _PHRASES = {
     "= (an array or a column's name) to predict": "= and a column's name",
     "fit.summary()": "the table",
+    "nesterov=False": "solver=gd",
     "a file that `save` wrote": "a file that `thalweg fit --out` wrote",
 }
+_SOLVERS = {"GradientDescent": "gd", "LBFGS": "lbfgs"}
+_SOLVER = re.compile(rf"\bsolver=({'|'.join(_SOLVERS)})\(([^()]*)\)")
 _VALUE = r"""\[(?P<list>[^\]]*)\]|'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<bare>[\w.+-]*\w)"""
 _KEYWORD = re.compile(rf"(?<![\w.-])(?P<name>{'|'.join(OPTIONS)})=(?:{_VALUE})?")
 _PICTURE = re.compile(r'plot\("(\w+)"\)')
@@ -56,9 +73,12 @@ def in_options(text: str) -> str:
     "open the file with --text 'zip code'; say --no-header, or another --encoding."
     >>> in_options("Set lr=0.049, or allow_divergence=True to see it.")
     'Set --lr 0.049, or --allow-divergence to see it.'
+    >>> in_options("set steps=600, or solver=GradientDescent(lr=0.0517, momentum=0.8, steps=72).")
+    'set --steps 600, or --solver gd --lr 0.0517 --momentum 0.8 --steps 72.'
     """
     for phrase, ours in _PHRASES.items():
         text = text.replace(phrase, ours)
+    text = _SOLVER.sub(lambda found: f"solver={_SOLVERS[found[1]]} {found[2].replace(', ', ' ')}".rstrip(), text)
     return _PICTURE.sub(r"--plot-kind \1", _KEYWORD.sub(_as_option, text))
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from thalweg.problem import MemoryProblem
 
 
+MISUSE = (TypeError, AttributeError, LookupError, ValueError, RuntimeError)  # what another shape or signature raises
+
+
 @final
 class Given(Derivative):
     """gradient(parameters, x, y), as the user wrote it.
@@ -77,11 +80,15 @@ class Given(Derivative):
         Raises
         ------
         OptionError
-            A parameter left out or unknown, or an entry of another shape than its parameter.
+            The function raises an exception, which is the cause of this one; a parameter left out or unknown; or an
+            entry of another shape than its parameter.
         """
         x, y = (problem.x, problem.y) if batch is None else (problem.x[batch], problem.y[batch])
-        with torch.no_grad():
-            returned = self.function(problem.predictor.split(theta.clone()), x, y)
+        try:
+            with torch.no_grad():
+                returned = self.function(problem.predictor.split(theta.clone()), x, y)
+        except MISUSE as error:
+            raise _misused(error, problem, x, y) from error
         if isinstance(returned, Mapping):
             return self._joined(problem, returned)
         flat = _tensor(returned, problem).reshape(-1)
@@ -102,6 +109,17 @@ class Given(Derivative):
                 f"the gradient that was given {what}", advice=f"It needs an entry for each of {_listed(list(shapes))}."
             )
         return torch.cat([_entry(name, returned[name], shape, problem) for name, shape in shapes.items()])
+
+
+def _misused(error: Exception, problem: MemoryProblem, x: Tensor, y: Tensor) -> OptionError:
+    """How the function is called, and what it is to return."""
+    said = (str(error).splitlines() or [""])[0].rstrip(".")
+    return OptionError(
+        f"the gradient that was given raised a {type(error).__name__}: {said}",
+        advice="It is called as gradient(parameters, x, y): parameters by name"
+        f" ({_listed(list(problem.predictor.shapes))}), x of shape {tuple(x.shape)} and y of shape {tuple(y.shape)},"
+        " all tensors. It returns the gradient for each name, or one flat tensor in their order.",
+    )
 
 
 def _entry(name: str, value: Any, shape: tuple[int, ...], problem: MemoryProblem) -> Float[Tensor, "k"]:

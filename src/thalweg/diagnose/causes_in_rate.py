@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -111,7 +112,7 @@ def weights(found: Evidence) -> Cause | None:
         "weights",
         f"the weights make the curvature {times(limit / found.limit).removesuffix('x')} times what it would be without"
         f" ({size}): lr {short(found.setting.rate)} is above the stable limit {short(found.limit)}. {advice},"
-        f" or set lr={settable_rate(0.9 * found.limit):g}.",
+        f" or set lr={_of_batches(found)[2] if _in_batches(found) else settable_rate(0.9 * found.limit):g}.",
     )
 
 
@@ -124,11 +125,14 @@ def summed(found: Evidence) -> Cause | None:
     if found.setting.rate > found.limit * problem.rows:
         return None
     mean = problem.convention.replace("sum", "mean")
+    lr = settable_rate(found.setting.rate / rows)
+    if _in_batches(found):
+        lr = min(lr, _of_batches(found)[2])
     return Cause(
         "sum",
         f'loss="{problem.convention}" over {count(rows, "row")} makes the curvature {rows:,} times that of a mean:'
         f" lr {short(found.setting.rate)} is above the stable limit {short(found.limit)}. Set"
-        f' lr={settable_rate(found.setting.rate / rows):g}, or loss="{mean}".',
+        f' lr={lr:g}, or loss="{mean}".',
     )
 
 
@@ -142,14 +146,46 @@ def above(found: Evidence) -> Cause | None:
     ratio = times(growth(spectrum.eigenvalues, setting.rate, setting.momentum, setting.nesterov))
     grows = f": the loss grows {ratio} a step" if spectrum.kind == "exact" else ""
     where = f" {place}" if place else ""
-    advice = remedies(found.problem, found.start) or f"Set lr={settable_rate(0.9 * found.limit):g}."
+    advice = _bearable(found)
     blame = found.blame
     more = f" {blame.advice}" if blame is not None and blame.reason == "outlier" else ""
+    place = "" if not _in_batches(found) else f" even over all rows{where}"
+    where = place or where
     return Cause(
         blame.reason if blame is not None and blame.reason else "rate",
         f"lr {first} is above the stable limit {second}{where} ({rule(setting.momentum, setting.nesterov)}"
         f"{_set_by(found)}){grows}. {advice}{more}",
     )
+
+
+def _in_batches(found: Evidence) -> bool:
+    """Whether a step follows some of the rows only."""
+    size = found.setting.batch_size
+    return size is not None and size < found.problem.rows and isinstance(found.problem, MemoryProblem)
+
+
+def _bearable(found: Evidence) -> str:
+    """What to set: the fastest stable rate and its steps, or of batches what the steepest of them bears."""
+    if _in_batches(found):
+        size, largest, lr = _of_batches(found)
+        return (
+            f"A batch of {count(size, 'row')} has a curvature of up to {short(largest)}: set lr={lr:g}, or a larger"
+            " batch_size."
+        )
+    told = remedies(found.problem, found.start, momentum=bool(found.setting.momentum))
+    return told or f"Set lr={settable_rate(0.9 * found.limit):g}."
+
+
+def _of_batches(found: Evidence) -> tuple[int, float, float]:
+    """Rows of a batch, the largest curvature of one, and half the rate that it bears, with this momentum."""
+    from thalweg.solvers.rates import choose_batch_rate
+
+    problem, momentum = cast(MemoryProblem, found.problem), min(found.setting.momentum, 0.99)
+    size = cast(int, found.setting.batch_size)
+    theta = found.best.theta if found.steepest is None else found.places[found.steepest[0]]
+    largest = _steepest_batch(problem, theta, size)
+    rates = 0.5 * stable_limit(largest) * (1 - momentum), choose_batch_rate(problem, theta, size, momentum).rate
+    return size, largest, settable_rate(min(rates))
 
 
 def _set_by(found: Evidence) -> str:
@@ -158,16 +194,14 @@ def _set_by(found: Evidence) -> str:
 
 def batch(found: Evidence) -> Cause | None:
     """Batches that are steeper than all rows together."""
-    size, problem = found.setting.batch_size, found.problem
-    if size is None or size >= problem.rows or not isinstance(problem, MemoryProblem):
+    if not _in_batches(found):
         return None
-    largest = _steepest_batch(problem, found.best.theta, size)
+    size, largest, lr = _of_batches(found)
     acting = found.setting.rate / (1 - found.setting.momentum) if found.setting.momentum < 1 else math.inf
     limit = stable_limit(largest)
     if not acting > limit:
         return None
     momentum = f" (with momentum {found.setting.momentum:g} a batch acts for {short(acting)})"
-    lr = settable_rate(0.5 * limit * (1 - min(found.setting.momentum, 0.99)))
     return Cause(
         "batch",
         f"over all rows the stable limit is {short(found.limit)}, but a batch of {count(size, 'row')} has a curvature"

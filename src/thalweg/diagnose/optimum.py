@@ -21,8 +21,10 @@ from thalweg.problem import MemoryProblem, Problem
 
 MOST = 60  # Newton steps in memory
 PASSES = 8  # where each is a reading of all rows
-PRODUCTS = 20  # where each takes p products of the Hessian with a vector ...
-COSTLY = 1_000_000  # ... of no more rows times parameters than this
+PRODUCTS = 20  # where each takes p products of the Hessian with a vector, ...
+COSTLY = 1_000_000  # ... of no more rows times parameters than this, ...
+MANY = 200  # ... and no more products than this in all
+PATIENCE = 4  # Newton steps in which the decrement has to halve, where each is so dear
 CLOSE = 1e-13  # decrement, relative to f, at which the least value is known ...
 LEFT = 1e-8  # ... or taken to be, where rounding lets no step lower f any more
 
@@ -73,6 +75,8 @@ def optimum_of(problem: Problem, theta: Float[Tensor, "p"]) -> Optimum | None:
     theta = theta.detach().to(dtype=problem.dtype, device=problem.device)
     zero = torch.zeros_like(theta)
     found = _newtons_method(problem, theta)
+    if _dear(problem):  # a network, whose zeros are a saddle
+        return found
     if found is not None and (not bool(theta.any()) or not found.least > float(problem.value(zero))):
         return found
     other = _newtons_method(problem, zero) if bool(theta.any()) else None
@@ -87,10 +91,17 @@ def _most(problem: Problem, p: int) -> int:
         return PASSES
     if design(problem) is not None:
         return MOST
-    return PRODUCTS if p * problem.rows <= COSTLY else 0
+    return min(PRODUCTS, MANY // p) if p * problem.rows <= COSTLY else 0
+
+
+def _dear(problem: Problem) -> bool:
+    """Whether a Hessian is made column by column, of a predictor that is not linear."""
+    linear = getattr(getattr(problem, "predictor", None), "linear", False)
+    return not by_passes(problem) and design(problem) is None and not linear
 
 
 def _newtons_method(problem: Problem, theta: Float[Tensor, "p"]) -> Optimum | None:
+    decrements: list[float] = []
     for _ in range(_most(problem, theta.numel())):
         value, slope = problem.value_and_gradient(theta)
         if not math.isfinite(float(value)):
@@ -102,6 +113,9 @@ def _newtons_method(problem: Problem, theta: Float[Tensor, "p"]) -> Optimum | No
         decrement = float(gradient @ move) / 2
         if decrement <= CLOSE * abs(float(value)) + 1e-300:
             return _at(theta, float(value), hessian)
+        decrements.append(decrement)
+        if _dear(problem) and len(decrements) > PATIENCE and decrement > 0.5 * decrements[-1 - PATIENCE]:
+            return None
         moved = _searched(problem, theta, float(value), move.to(theta))
         if moved is None:
             return _at(theta, float(value), hessian) if decrement <= LEFT * abs(float(value)) else None

@@ -172,5 +172,5 @@ def check_rate(problem: Problem, lr: float, momentum: float = 0.0, nesterov: boo
     raise DivergenceError(
         f"lr {first} is above the stable limit {second} ({rule(momentum, nesterov)}{f', {cause}' if cause else ''}):"
         f" the loss grows {times(factor)} a step",
-        advice=f"{remedies(problem)} {RUN_ANYWAY}",
+        advice=f"{remedies(problem, momentum=momentum > 0)} {RUN_ANYWAY}",
     )

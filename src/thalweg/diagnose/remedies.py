@@ -18,10 +18,13 @@ from thalweg.problem import Problem
 TOL = 1e-6
 
 
-def remedies(problem: Problem, start: Float[Tensor, "p"] | None = None, tol: float = TOL) -> str:
+def remedies(
+    problem: Problem, start: Float[Tensor, "p"] | None = None, tol: float = TOL, *, momentum: bool = False
+) -> str:
     """ "lr=0.049 is the fastest stable rate (38 steps to 1e-6); with x standardized, lr=1.0 needs 1."
 
     Steps are those from the start (zeros by default) until the excess over the least loss is `tol` of what it was.
+    Where the descent has a momentum, that is to be taken back.
     """
     zero = torch.zeros(len(problem.names), dtype=problem.dtype, device=problem.device)
     start = zero if start is None else start
@@ -31,7 +34,7 @@ def remedies(problem: Problem, start: Float[Tensor, "p"] | None = None, tol: flo
     prospects = Prospects(problem, start, spectrum, optimum, tol)
     lr, steps = prospects.fastest, prospects.steps(prospects.fastest)
     about = "about " if optimum.kind == "estimate" else ""
-    text = f"lr={lr:g} is {about}the fastest stable rate"
+    text = f"lr={lr:g}{' with momentum=0' if momentum else ''} is {about}the fastest stable rate"
     text += "" if math.isnan(steps) else f" ({about}{count(steps)} to {tol:g})"
     columns = columns_of(problem)
     new = prospects.changed(columns, "standardized")

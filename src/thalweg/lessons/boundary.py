@@ -36,7 +36,7 @@ def main(folder: str | Path = ".", device: str = "cpu") -> None:
         print(f"   {name:9} {fit.coefficients[name]:9.4f} {exact.coefficients[name]:9.4f} {true:9.4f}")
     print(f"   {fit.descent.diagnose().after}")
     print("   The probability of label 1 at (0, 0):", fit.predict({"x1": [0.0], "x2": [0.0]}).round(3)[0])
-    fit.animate(folder / "probability.gif", frames=60, spacing="log")
+    fit.animate(folder / "probability.gif", frames=60)
 
     print("\n3. Clouds that a straight line separates. There is no best line: a steeper one is always better.")
     apart = tw.simulate("clouds", spread=0.5, **clouds)

@@ -42,10 +42,13 @@ def main(folder: str | Path = ".", device: str = "cpu", target: str = "sin(x)") 
     print("The best cubic:", tw.fit(FORMULA, data).equation())
     print(hand.diagnose().after)
 
-    hand.animate(folder / "cubic.gif", "fit", frames=60, spacing="log")
+    hand.animate(folder / "cubic.gif", "fit", frames=60)
     hand.descent.plot("loss", folder / "loss.png")
-    print("\nWhat to see: cubic.gif, the curve swings into place. Its ends, where x^3 is largest, come first, and the")
-    print("middle late: the loss is steep along x^3 and almost level along x. loss.png shows both: a drop, a slope.")
+    print(
+        "\nWhat to see: cubic.gif. In the first steps the ends, where x^3 is largest, come in from far outside of the"
+    )
+    print("picture; the middle turns over late: the loss is steep along x^3 and almost level along x. loss.png shows")
+    print("both: a drop, a slope.")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ def main(folder: str | Path = ".", device: str = "cpu") -> None:
         return f"w = {fit.coefficients['x']:.3f}, b = {fit.coefficients['Intercept']:.3f}"
 
     print("1. What is known before the first step:\n")
-    print(tw.diagnose("y ~ x", data, loss="half mean", lr=0.1))
+    known = tw.diagnose("y ~ x", data, loss="half mean", lr=0.1)
+    print(known)
 
     print("\n2. As the program was first written: gradients never cleared, which is momentum 1.")
     wrong = {"momentum": 1, "allow_divergence": True}
@@ -42,13 +43,14 @@ def main(folder: str | Path = ".", device: str = "cpu") -> None:
     losses, end = wild.trace.value, wild.trace.step[-1]
     print(f"   Run all the same: loss {losses[10]:.2g} at step 10, {losses[-1]:.2g} at step {end}, and float32 ends.")
 
-    print("\n4. A rate that the data allow, chosen by Thalweg:")
-    calm = descend(lr="auto", stop=tw.LossBelow(1))
-    print(f"   lr = {calm.trace.rate[-1]:.4g}: below 1 at step {calm.solution.steps}, {calm.equation()}")
+    print("\n4. A rate that the data allow: half of the limit, at which nothing swings.")
+    calm = descend(lr=known.limit / 2, steps=2000)
+    print(f"   lr = {calm.trace.rate[-1]:.4g}: after {calm.solution.steps:,} steps {calm.equation()}")
+    print(f"   Least squares:                        {tw.fit('y ~ x', data).equation()}")
 
-    descend(steps=200, **wrong).animate(folder / "uncleared.gif", every=2)
-    wild.animate(folder / "divergent.gif")
-    calm.animate(folder / "calm.gif", every=20)
+    descend(steps=60, **wrong).animate(folder / "uncleared.gif", every=1, fps=6)
+    wild.animate(folder / "divergent.gif", frames=30, fps=5)
+    calm.animate(folder / "calm.gif", frames=60)
     print("\nWhat to see: divergent.gif, each step overshoots further than the last; calm.gif, what a fit looks like.")
 
 

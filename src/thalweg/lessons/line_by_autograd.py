@@ -38,10 +38,10 @@ def main(folder: str | Path = ".", device: str = "cpu") -> None:
     print(f"  uncleared   w = {theta[1].item():.5f}, b = {theta[0].item():.5f}")
     print(f"  momentum 1  w = {five.coefficients['x']:.5f}, b = {five.coefficients['Intercept']:.5f}")
 
-    fit.animate(folder / "cleared.gif", frames=40, spacing="log")
-    long = tw.GradientDescent(lr=1e-4, steps=300, momentum=1, **options)
+    fit.animate(folder / "cleared.gif", frames=60)
+    long = tw.GradientDescent(lr=1e-4, steps=60, momentum=1, **options)
     rolling = tw.fit("y ~ x", data, solver=long, start=start)
-    rolling.animate(folder / "uncleared.gif", every=3)
+    rolling.animate(folder / "uncleared.gif", every=1, fps=6)
     rolling.descent.plot("loss", folder / "uncleared.png")
     print("It is one and the same thing. Such a ball swings from side to side for ever:")
     print(" ", rolling.diagnose().after)

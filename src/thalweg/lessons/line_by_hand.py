@@ -18,7 +18,9 @@ def main(folder: str | Path = ".", device: str = "cpu") -> None:
     start = {"x": torch.rand(1, generator=data.generator).item(), "Intercept": 0}  # w random in [0, 1), b = 0
     print(data.about)
     scatter = Figure()
-    scatter.subplots().scatter(data["x"], data["y"])
+    axes = scatter.subplots()
+    axes.scatter(data["x"], data["y"])
+    axes.set(xlabel="x", ylabel="y", title="Eight points around y = 3 + 2 x")
     scatter.savefig(folder / "data.png")
 
     # With e = w x + b - y the loss is sum(e^2) / 2, so dw = sum(e x) and db = sum(e): derivative="hand" adds up these.
@@ -36,7 +38,7 @@ def main(folder: str | Path = ".", device: str = "cpu") -> None:
     print(fit.diagnose().after)
 
     fit.animate(folder / "frames", "fit", every=1000)
-    fit.animate(folder / "line.gif", frames=60, spacing="log")
+    fit.animate(folder / "line.gif", frames=60)
     fit.descent.plot("surface", folder / "valley.png", parameters=("x", "Intercept"))
     print("\nWhat to see: data.png, the points; frames/, the line every 1,000 steps; line.gif, the same moving.")
     print("The line tilts at once, and then rises slowly. In valley.png that is the way down a steep side, where w")

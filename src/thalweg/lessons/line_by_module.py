@@ -38,7 +38,7 @@ def main(folder: str | Path = ".", device: str = "cpu") -> None:
     fresh.load_state_dict(tw.read_state_dict(folder / "model.pkl"))
     print("\nWith the weights of a foreign model.pkl: f(20) =", fresh(torch.tensor([[20.0]])).item())
 
-    fit.animate(folder / "line.gif", frames=60, spacing="log")
+    fit.animate(folder / "line.gif", frames=60)
     fit.plot("loss", folder / "loss.png")
     print("\nWhat to see: line.gif, the line turns up to the points at once; then its start creeps to 1.")
     print("loss.png: on a logarithmic axis a straight fall, the same factor at every epoch.")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from thalweg.errors import OptionError
+from thalweg.observers.given import refuse_class
 from thalweg.observers.rules import Rule
 from thalweg.observers.stopping import Stopper
 
@@ -37,14 +38,27 @@ def adapted(observer: Any) -> Callable[[State], None]:
     >>> adapted(print) is print
     True
     """
+    check_observer(observer)
     if isinstance(observer, Rule):
         return Stopper(observer)
     if all(hasattr(observer, hook) for hook in HOOKS):
         from thalweg.observers.scikit_learn import CallbackObserver
 
         return CallbackObserver(observer)
-    if not callable(observer):
-        raise OptionError(
-            f"progress or an observer is {observer!r}", advice="Give a function of one argument, the solver's state."
-        )
     return observer
+
+
+def check_observer(observer: Any) -> None:
+    """Refuse what is no observer: a class of one, and whatever can neither be called nor is a callback.
+
+    Raises
+    ------
+    OptionError
+    """
+    refuse_class(observer)
+    if callable(observer) or all(hasattr(observer, hook) for hook in HOOKS):
+        return
+    advice = "Give a function of one argument, the solver's state."
+    if hasattr(observer, "call_on_fit_task_end"):
+        advice = "scikit-learn hands it to callbacks: give the callback itself, as ProgressBar()."
+    raise OptionError(f"progress or an observer is {observer!r}", advice=advice)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from thalweg.solvers.base import State
 
-COLUMNS = ("step", "value", "gradient_size", "rate", "theta", "seconds")
+COLUMNS = ("step", "value", "gradient_size", "rate", "theta", "whole", "seconds")
 MOST_BYTES = 2**26  # of parameters that are kept: beyond it every second state is let go, and so on
 
 
@@ -24,6 +24,8 @@ MOST_BYTES = 2**26  # of parameters that are kept: beyond it every second state 
 @dataclass
 class History:
     """An observer that keeps step, value, gradient size, learning rate, parameters and seconds of each state.
+
+    `whole` says of each value whether it is the loss over all rows; where it is not, it is that of a mini-batch.
 
     Where the parameters of all states would take more than 64 MB, every second one is let go, then three of four, and
     so on; the first is always kept, and `close` adds the last.
@@ -49,6 +51,7 @@ class History:
     gradient_size: list[float] = field(default_factory=list)
     rate: list[float] = field(default_factory=list)
     theta: list[Tensor] = field(default_factory=list)
+    whole: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
     last: State | None = None
@@ -70,6 +73,7 @@ class History:
         self.gradient_size.append(state.gradient_size)
         self.rate.append(getattr(state, "rate", math.nan))
         self.theta.append(state.theta)
+        self.whole.append(getattr(state, "whole", True))
         self.seconds.append(time.perf_counter() - self.started)
         if len(self.step) > self._room:
             self._make_room(state.theta.numel())
@@ -121,6 +125,7 @@ class History:
         for name, column in self._columns().items():
             kept = memory.get(name)
             column[:] = [] if kept is None else list(kept.to(last.theta.device)) if name == "theta" else kept.tolist()
+        self.whole[:] = [bool(each) for each in self.whole]
         self._packed = {name: memory[name] for name in COLUMNS if name in memory}
         self.started = time.perf_counter() - (self.seconds[-1] if self.seconds else 0.0)
 
@@ -130,7 +135,7 @@ class History:
         Parameters
         ----------
         columns : callable
-            From `every` to the columns but for seconds: one state in so many steps, and the last.
+            From `every` to the columns but for seconds and whole: one state in so many steps, and the last.
         size, steps : int
             Of parameters, and of steps.
         """
@@ -148,7 +153,7 @@ class History:
                 raise AttributeError(f"a history has no {name!r}")
             columns, seconds = self.__dict__.pop("_deferred")
             self.__dict__.update(columns(self.every))
-            self.seconds = [seconds] * len(self.step)
+            self.seconds, self.whole = [seconds] * len(self.step), [True] * len(self.step)
             return self.__dict__[name]
 
     def close(self) -> None:
@@ -170,4 +175,4 @@ class History:
 def _type(column: str) -> Any:
     import torch
 
-    return torch.int64 if column == "step" else torch.float64
+    return torch.int64 if column in ("step", "whole") else torch.float64

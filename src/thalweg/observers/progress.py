@@ -31,7 +31,7 @@ class Progress:
     Parameters
     ----------
     what : str
-        What is being done, as "fitting".
+        What is being done: "fitting" where it is not given.
     shown : bool, optional
         False never shows it; None (the default) asks whether standard error is a terminal.
     delay : float
@@ -45,7 +45,7 @@ class Progress:
     >>> watched = {"observers": [Progress("fitting")]}  # the same without `with`
     """
 
-    def __init__(self, what: str, *, shown: bool | None = None, delay: float = DELAY) -> None:
+    def __init__(self, what: str = "fitting", *, shown: bool | None = None, delay: float = DELAY) -> None:
         self.what, self.delay = what, delay
         self.shown = sys.stderr.isatty() if shown is None else shown
         self._total: int | None = None  # steps, where they are known

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast, final
 
 from thalweg.errors import OptionError
+from thalweg.observers.given import refuse_class
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +52,17 @@ class Rule(ABC):
         Whether it was true of the last state that it was given.
     closed : bool
         Whether `holds` and `first` can answer for a trajectory in closed form.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> class Doubled(tw.observers.Rule):  # a rule of your own: a condition on a state
+    ...     def test(self, state):
+    ...         return state.step > 0 and state.theta[0] > 2
+    >>> data, solver = {"x": [0, 1, 2, 3], "y": [5, 5, 6, 7]}, tw.GradientDescent(lr=0.1, steps=50)
+    >>> fit = tw.fit("y ~ x", data, solver=solver, stop=Doubled() | tw.MaxSteps(40))
+    >>> fit.solution.status.value
+    'stopped by its rule'
     """
 
     hit: bool = False
@@ -85,6 +97,10 @@ class Rule(ABC):
     def reason(self) -> str:
         """What was true, as text: of a compound the parts that were."""
         return repr(self)
+
+    def beyond(self, least: float) -> list[Rule]:
+        """Its parts that no state can make true where no loss is below `least`."""
+        return []
 
     def snapshot(self) -> dict[str, Any]:
         """What it remembers, for a checkpoint: numbers, texts, tensors, states, None, and mappings of them."""
@@ -160,6 +176,9 @@ class _Compound(Rule):
             return true[0].reason
         return f" {self.word} ".join(_bracketed(rule, rule.reason) for rule in true)
 
+    def beyond(self, least: float) -> list[Rule]:
+        return [part for rule in self.rules for part in rule.beyond(least)]
+
     def snapshot(self) -> dict[str, Any]:
         return {"hit": self.hit, **{str(i): rule.snapshot() for i, rule in enumerate(self.rules)}}
 
@@ -233,8 +252,9 @@ def rule_of(stop: Any) -> Rule:
     Raises
     ------
     OptionError
-        Something else.
+        Something else, also the class of a rule.
     """
+    refuse_class(stop)
     if isinstance(stop, Rule):
         return stop
     if callable(stop):

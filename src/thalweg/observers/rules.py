@@ -50,6 +50,9 @@ class LossBelow(Rule):
     def test(self, state: State) -> bool:
         return state.value < self.value and getattr(state, "whole", True)  # the loss of a batch may be a lucky one
 
+    def beyond(self, least: float) -> list[Rule]:
+        return [self] if self.value <= least else []
+
     def holds(self, trajectory: Trajectory, steps: Tensor) -> Tensor:
         return trajectory.values(steps) < self.value
 

@@ -33,6 +33,15 @@ class Predictor(ABC):
         Whether a row of x gives its eta whatever the other rows are: then a descent may take some rows at a time.
     dtype, device : torch.dtype, torch.device, or None
         Where and in which type it computes, where that is not the solver's to choose.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> predictor = tw.Elementwise((2,))
+    >>> predictor.names, predictor.size
+    (('w[0]', 'w[1]', 'b'), 3)
+    >>> predictor.split(torch.tensor([1.0, 2.0, 0.5]))
+    {'w': tensor([1., 2.]), 'b': tensor(0.5000)}
     """
 
     shapes: Mapping[str, tuple[int, ...]]

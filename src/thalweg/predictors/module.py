@@ -11,9 +11,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from thalweg.errors import DataError, NotAvailableError, OptionError
+from thalweg.losses.base import Family
 from thalweg.predictors.base import Predictor
 
 _BATCH = (nn.modules.batchnorm._BatchNorm,)
+_SHAPES = (nn.Flatten, nn.Unflatten, nn.Identity)  # they change no number
 _RANDOM = (nn.modules.dropout._DropoutNd,)
 
 
@@ -100,6 +102,21 @@ class ModulePredictor(Predictor):
                 advice="Take detach(), no_grad() and .data out of forward.",
             )
 
+    def caution(self, loss: Family) -> str:
+        """What is likely a slip: a module that ends in a sigmoid before a family that applies its own.
+
+        Only the last layer of an `nn.Sequential` is looked at: what another module's forward does last is not known.
+        """
+        last = _last(self.original)
+        squashed = _SQUASHED.get(type(last))
+        if squashed is None or loss.name != "binomial" or loss.link.name != "logit":
+            return ""
+        name = type(last).__name__
+        return (
+            f"The module ends in a {name}, {squashed}: the binomial family takes its output as the logit of a"
+            f' probability. Leave the {name} out, or fit its output as it is with family="gaussian".'
+        )
+
     def start(self) -> Float[Tensor, "p"]:
         """The module's own values."""
         return self.join(dict(self.original.named_parameters())).detach().clone()
@@ -113,6 +130,22 @@ class ModulePredictor(Predictor):
     def module(self, inverse: Callable[[Tensor], Tensor] | None = None) -> nn.Module:
         """A copy of the user's module, which computes eta: what follows it was never its part."""
         return copy.deepcopy(self.original)
+
+
+# What the layer makes of any number, and what a logit link makes of that.
+_SQUASHED = {
+    nn.Sigmoid: "and a second sigmoid follows, which leaves probabilities between 0.5 and 0.731 only",
+    nn.LogSigmoid: "which is never above 0, and a sigmoid follows, which leaves probabilities of at most 0.5",
+    nn.Softmax: "which of one number is always 1, whatever the parameters are",
+}
+
+
+def _last(module: nn.Module) -> nn.Module:
+    """The layer that is called last, where modules are only put in a row."""
+    if not isinstance(module, nn.Sequential):
+        return module
+    layers = [layer for layer in module if not isinstance(layer, _SHAPES)]
+    return _last(layers[-1]) if layers else module
 
 
 def _place(trained: dict[str, nn.Parameter], any_at_all: bool) -> tuple[torch.dtype, torch.device]:

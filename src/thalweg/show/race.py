@@ -6,17 +6,20 @@ import copy
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from thalweg.errors import OptionError, ThalwegWarning
+from thalweg.foreign_solvers import solver_advice
 from thalweg.show.numbers import aligned, significant
 from thalweg.show.plots.optimum import Optimum, optimum_of
 from thalweg.show.plots.run import Run, run_of
+from thalweg.solvers.schedules import whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +42,7 @@ class Entry:
     descent : Descent
         What it did.
     run : Run
-        Its states, the loss in the convention of the first solver.
+        Its states, the loss in the convention of the first solver; that of the last state is over all rows.
     warnings : tuple of str
         What its fit warned of.
     """
@@ -66,6 +69,17 @@ class Race:
     optimum : Optimum or None
         Exact for a squared loss of a linear predictor, else found by Newton's method; where there is none, excesses are
         over the least loss that any solver reached.
+
+    Examples
+    --------
+    >>> import thalweg as tw
+    >>> data = {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.0, 5.0, 7.5]}
+    >>> solvers = {"slow": tw.GradientDescent(lr=0.02), "quick": tw.GradientDescent(lr=0.2)}
+    >>> race = tw.race("y ~ x", data, solvers, steps=300)
+    >>> {name: race.steps_to(name) for name in race.entries}
+    {'slow': 201, 'quick': 20}
+    >>> list(race.columns()["ending"])
+    ['converged', 'converged']
     """
 
     entries: Mapping[str, Entry]
@@ -82,21 +96,28 @@ class Race:
         """The loss over which excesses are."""
         if self.optimum is not None:
             return self.optimum.value
-        return min(float(run.finite().value.min()) for run in self.runs.values())
+        finite = [run.finite() for run in self.runs.values()]
+        return min(float(run.value[run.whole].min()) for run in finite)
 
     def excess(self, name: str) -> Float[np.ndarray, "k"]:
         """(f_t - least) / (f_0 - least) of a solver at its recorded states; 1 at the start.
 
-        What cannot be told from 0 for rounding is 0; what is no number is NaN.
+        What cannot be told from 0 for rounding is 0; what is no number is NaN, and so is every state of which only the
+        loss of a mini-batch is known: a lucky batch says nothing of all rows (``evaluate=`` of the solver says how
+        often those are asked).
         """
-        value = self.entries[name].run.value
+        run = self.entries[name].run
+        value = np.where(run.whole, run.value, np.nan)
         with np.errstate(invalid="ignore", over="ignore"):
             excess = value - self.least
             excess[np.abs(excess) <= _ROUNDING * max(abs(self.least), abs(float(value[0])))] = 0.0
             return excess / (float(value[0]) - self.least)
 
     def steps_to(self, name: str, tolerance: float | None = None) -> int | None:
-        """The first recorded step at which the excess is at most the tolerance; None where it never was."""
+        """The first recorded step at which the excess is at most the tolerance; None where it never was.
+
+        On mini-batches the steps that count are those at which the loss of all rows was evaluated.
+        """
         there = self._first(name, tolerance)
         return None if there is None else int(self.entries[name].run.steps[there])
 
@@ -210,7 +231,7 @@ def race(
     Parameters
     ----------
     formula : str, Predictor or torch.nn.Module
-        As `thalweg.fit` takes it.
+        As `thalweg.fit` takes it. Each solver is given a copy of a module, which stays as it is.
     data :
         As `thalweg.fit` takes it.
     solvers : mapping of str to solver, or sequence of solvers
@@ -218,7 +239,7 @@ def race(
     start : mapping or sequence of float, optional
         Zeros where it is not given.
     steps : int, optional
-        Most steps of every solver, in place of its own.
+        Most steps of every solver, in place of its own steps or epochs.
     loss_tolerance : float
         In (0, 1): a solver is there when its excess over the least loss is this share of what it was at the start.
     **options
@@ -265,7 +286,7 @@ def _named(solvers: Any) -> dict[str, DescentSolver]:
     for name, solver in pairs:
         if not isinstance(solver, DescentSolver):
             raise OptionError(
-                f"{name!r} is {solver!r}, which is no descent", advice="Use thalweg.GradientDescent(...)."
+                f"{name!r} is {solver!r}, which is no descent", advice=solver_advice(solver, descent=True)
             )
     if len({name for name, _ in pairs}) < len(pairs):
         raise OptionError("two solvers have one name", advice='Name them: {"slow": ..., "quick": ...}.')
@@ -276,7 +297,10 @@ def _ready(solver: DescentSolver, steps: int | None) -> DescentSolver:
     """The solver with the race's number of steps, and let run where it is known to diverge."""
     ready: Any = copy.copy(solver)
     if steps is not None:
+        whole("steps", steps, 0)
         ready.steps = steps
+        if hasattr(ready, "epochs"):
+            ready.epochs = None
     if hasattr(ready, "allow_divergence"):
         ready.allow_divergence = True
     return ready
@@ -295,20 +319,30 @@ def _entered(
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found: Any = fit(formula, data, solver=solver, start=start, **options)
+        # A fit leaves its end in the user's module, where the next solver would start.
+        own = formula if isinstance(formula, str) else copy.deepcopy(formula)
+        found: Any = fit(own, data, solver=solver, start=start, **options)
     for each in caught:
         if not issubclass(each.category, ThalwegWarning):
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
     descent = getattr(found, "descent", found)
-    run = run_of(descent)
+    run = _evaluated_at_end(run_of(descent))
     said = tuple(str(each.message) for each in caught if issubclass(each.category, ThalwegWarning))
     return Entry(name, descent, run if first is None else _in_convention(run, first.run), said)
 
 
+def _evaluated_at_end(run: Run) -> Run:
+    """A run whose last loss is of all rows, where a rule ended it between two evaluations."""
+    if run.whole[-1] or run.problem is None:
+        return run
+    theta = torch.from_numpy(run.path[-1]).to(dtype=run.problem.dtype, device=run.problem.device)
+    with torch.no_grad():
+        last = float(run.problem.value(theta))
+    return replace(run, value=np.append(run.value[:-1], last), whole=np.append(run.whole[:-1], True))
+
+
 def _in_convention(run: Run, first: Run) -> Run:
     """A run with its loss in the convention of another: conventions are multiples of each other."""
-    from dataclasses import replace
-
     if run.problem is None or first.problem is None or run.problem.convention == first.problem.convention:
         return run
     factor = first.problem.scale / run.problem.scale

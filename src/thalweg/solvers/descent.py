@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -146,6 +147,60 @@ class DescentSolver(Solver[Problem]):
         """The status at the last step."""
         return Status.LIMIT
 
+    # --- what it is called, and what it can be set to ---------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """ "GradientDescent", or what users call it."""
+        return type(self).__name__
+
+    def title(self, rates: Sequence[float] = ()) -> str:
+        """ "GradientDescent, lr 0.1, momentum 0.9"; a rate that the solver found itself is taken from its states."""
+        return ", ".join([self.name, *self.settings(rates)])
+
+    def settings(self, rates: Sequence[float] = ()) -> Iterator[str]:
+        """Rate and momentum in words."""
+        told = vars(self) | getattr(self, "options", {})
+        rate = getattr(self, "schedule", None) or told.get("lr")
+        if isinstance(rate, str):
+            yield f"lr {rates[0]:.3g} (found)" if len(set(rates)) == 1 else f"lr {rate}"
+        elif rate is not None:
+            yield f"lr {float(rate):g}" if isinstance(rate, int | float | Tensor) else f"lr {called(rate)}"
+        momentum = told.get("momentum")
+        if isinstance(momentum, int | float) and momentum:
+            yield f"{'Nesterov ' if told.get('nesterov') else ''}momentum {momentum:g}"
+
+    def changed(self, **options: Any) -> Self:
+        """The same solver with other values of the options that `longer` and `calmer` name."""
+        new = copy.copy(self)
+        for name, value in options.items():
+            setattr(new, name, value)
+        return new
+
+    def copied(self, problem: Problem, state: DescentState) -> DescentState:
+        """A state from which to go on without a change of this one."""
+        return state
+
+    def every(self, problem: Problem) -> int:
+        """Steps come in multiples of this."""
+        return 1
+
+    def whole_batches(self, rows: int) -> bool:
+        """Whether every step reads all rows."""
+        return True
+
+    def longer(self, problem: Problem, steps: int) -> dict[str, Any]:
+        """Options with which it takes so many steps, or a few more."""
+        return {"steps": steps}
+
+    def calmer(self, problem: Problem, steps: int, *, falls: bool) -> dict[str, Any]:
+        """Options that bring a descent nearer that has taken so many steps and does not settle; none: {}."""
+        return {}
+
+    def follow(self, lr: float, momentum: float) -> dict[str, Any] | None:
+        """Options that make it the recursion of `GradientDescent`; None where it is another method."""
+        return None
+
     def recursion(self, state: DescentState) -> dict[str, Any]:
         """lr, momentum, nesterov and velocity, as far as they stay as they are: what the steps to come depend on."""
         return {}
@@ -254,3 +309,8 @@ def read(value: Float[Tensor, ""], gradient: Float[Tensor, "p"]) -> tuple[float,
     if 1e-30 < square < 1e30:
         return value.item(), math.sqrt(square)
     return value.item(), torch.linalg.vector_norm(gradient).item()
+
+
+def called(rate: Any) -> str:
+    """A schedule, a search or a function by its name."""
+    return str(getattr(rate, "__name__", type(rate).__name__))

@@ -3,8 +3,8 @@
 1. `thalweg.diagnose.after` says how far from the optimum the last state is: the excess f - f*, and the distance in
    standard errors, sqrt(g' H^-1 g / phi).
 2. A descent that used up its steps (or that no step lowers any more) has converged all the same where the excess is
-   below 1e-6 of what it was at the start, or the distance is at most 0.01 standard errors. Else it says how many more
-   steps it would take.
+   below 1e-6 of what it was at the start and the distance, where it is known, no more than 1 standard error, or where
+   the distance is at most 0.01 standard errors. Else it says how many more steps it would take.
 3. Coefficients have a covariance only within 0.01 standard errors of the optimum: the curvature is then that of the
    optimum, to what a standard error is read for. It is that of J (`docs/objective.md`), which knows no learning rate.
 4. Coefficients that run away are told from slow ones by looking for separation, as Newton's method does.
@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.diagnose.linear_program import recession_by_program
+from thalweg.diagnose.outlook import ASTRAY, NEAR
 from thalweg.diagnose.separation import Recession, recession, remote
 from thalweg.objective import Objective
 from thalweg.problem import Problem
@@ -33,31 +34,36 @@ if TYPE_CHECKING:
     from thalweg.solvers.descent import DescentSolver, DescentState
 
 EXCESS = 1e-6  # part of the excess loss at the start, at which a descent has converged
-NEAR = 1e-2  # standard errors from the optimum, likewise
 ASKED = (Status.REACHED, Status.STOPPED, Status.INTERRUPTED)
 
 
 def ending(solver: DescentSolver, problem: Problem, state: DescentState, status: Status) -> Solution:
     """The solution of a descent that did not diverge."""
-    after = _after(solver, problem, state)
+    after = _after(solver, problem, state, status)
     status = judged(status, after, state)
     found = running_away(problem, state, status) if status not in ASKED else None
     if found is not None:
         return _separated(solver, problem, state, found)
     advice = "" if status is Status.CONVERGED or after is None else after.sentence
     worth = _worth(problem, state.theta.detach().double(), after)
+    told = {"recursion": _recursion(solver, state), **({} if after is None else {"after": after})}
     return Solution(
         status=status,
         advice=advice,
         value=state.value / problem.scale,
         steps=state.step,
         passes=solver.passes(problem, state),
-        **{**worth, "details": {**solver.details(problem, state), **worth.get("details", {})}},
+        **{**worth, "details": {**solver.details(problem, state), **told, **worth.get("details", {})}},
     )
 
 
-def _after(solver: DescentSolver, problem: Problem, state: DescentState) -> After | None:
-    """Step 1; None where theta is no place to ask from."""
+def _recursion(solver: DescentSolver, state: DescentState) -> dict[str, Any]:
+    """lr, momentum and nesterov, where they stay as they are: what `diagnose` is told."""
+    return {name: value for name, value in solver.recursion(state).items() if name != "velocity"}
+
+
+def _after(solver: DescentSolver, problem: Problem, state: DescentState, status: Status) -> After | None:
+    """Step 1; None where theta is no place to ask from. One that was interrupted is not followed on."""
     if not math.isfinite(state.value):
         return None
     from thalweg.diagnose.after import after
@@ -68,6 +74,8 @@ def _after(solver: DescentSolver, problem: Problem, state: DescentState) -> Afte
         start_value=state.start_value,
         start=state.start,
         steps=state.step,
+        solver=solver,
+        state=None if status is Status.INTERRUPTED else state,
         **solver.recursion(state),
     )
 
@@ -77,7 +85,8 @@ def judged(status: Status, after: After | None, state: DescentState) -> Status:
     if after is None or status not in (Status.LIMIT, Status.STALLED):
         return status
     at_start = state.start_value - state.value + after.excess
-    near = after.standard_errors <= NEAR or after.excess <= EXCESS * at_start
+    astray = after.standard_errors > ASTRAY  # not where it is not known
+    near = after.standard_errors <= NEAR or (after.excess <= EXCESS * at_start and not astray)
     return Status.CONVERGED if near else status
 
 
@@ -193,6 +202,11 @@ def divergence(solver: DescentSolver, problem: Problem, best: DescentState, last
         value=best.value / problem.scale,
         steps=last.step,
         passes=solver.passes(problem, last),
-        details={**solver.details(problem, last), "best_step": best.step, "last_value": last.value},
+        details={
+            **solver.details(problem, last),
+            "best_step": best.step,
+            "last_value": last.value,
+            "recursion": _recursion(solver, last),
+        },
         no_covariance="the descent diverged",
     )

@@ -273,6 +273,20 @@ class GradientDescent(DescentSolver):
         assert isinstance(state, MomentumState)
         return Status.DIVERGED if state.rises > 1 and self._only_rises(state) else Status.LIMIT
 
+    def follow(self, lr: float, momentum: float) -> dict[str, Any] | None:
+        return followed(lr, momentum, bool(self.momentum), self.nesterov)
+
+    def _beyond(self, problem: Problem, state: DescentState) -> bool:
+        """Not where the rate is known to be stable: the heavy ball may rise far before it settles."""
+        told = self.recursion(state)
+        if problem.quadratic is not None and told:
+            from thalweg.diagnose.rates import stable_limit
+
+            largest = float(problem.quadratic.eigenvalues[-1])
+            if told["lr"] <= stable_limit(largest, told["momentum"], told["nesterov"]):
+                return False
+        return super()._beyond(problem, state)
+
     def recursion(self, state: DescentState) -> dict[str, Any]:
         assert isinstance(state, MomentumState)
         if state.searched or callable(self.lr):
@@ -289,3 +303,11 @@ class GradientDescent(DescentSolver):
     def passes(self, problem: Problem, state: DescentState) -> int:
         assert isinstance(state, MomentumState)
         return state.evaluations
+
+
+def followed(lr: float, momentum: float, had_momentum: bool, had_nesterov: bool) -> dict[str, Any]:
+    """lr and momentum as options, with what has to be taken back of those that were given."""
+    options: dict[str, Any] = {"lr": lr}
+    if momentum or had_momentum:
+        options["momentum"] = momentum
+    return {**options, "nesterov": False} if had_nesterov else options

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, Generic, final
 from jaxtyping import Float
 from torch import Tensor
 
-from thalweg.errors import IncompatibleError, OptionError
+from thalweg.errors import IncompatibleError, OptionError, ThalwegWarning, tell
 from thalweg.observers.adapt import adapted
+from thalweg.observers.given import listed, refuse_class
 from thalweg.observers.history import History
 from thalweg.observers.rules import Rule, rule_of
 from thalweg.observers.stopping import Stop
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 Observer = Callable[[State], None]
 NOTED = 10  # parameters in the note on an error
+ENDED = (Status.CONVERGED, Status.LIMIT, Status.STALLED)  # by itself, with a rule that might have ended it before
 
 
 def iterate(
@@ -70,7 +72,7 @@ def solve(
     solver: Solver[Target],
     objective: Target,
     theta: Float[Tensor, "p"] | None = None,
-    observers: Sequence[Any] = (),
+    observers: Any = (),
     *,
     stop: Any = None,
     checkpoint: str | Path | Checkpoint | None = None,
@@ -87,10 +89,11 @@ def solve(
     solver, objective : Solver and what it minimizes
     theta : Tensor, (p,), optional
         The start.
-    observers : sequence
+    observers : sequence, or a single one
         Callables, rules, callbacks of scikit-learn: see `thalweg.observers`.
     stop : Rule, callable, or list of them, optional
-        `solution.details["rule"]` says which one ended the solve.
+        `solution.details["rule"]` says which one ended the solve; "rule_note", where the least loss is known, which
+        of them nothing could have reached.
     checkpoint : path or Checkpoint, optional
         Where to write down the solve every 100 steps, so that it can go on after a kill: see
         `thalweg.store.checkpoint`. The first Ctrl-C then waits for the step in hand. Every step is taken: states that
@@ -114,14 +117,14 @@ class _Run(Generic[Target]):
         self,
         solver: Solver[Target],
         objective: Target,
-        observers: Sequence[Any],
+        observers: Any,
         stop: Any,
         checkpoint: str | Path | Checkpoint | None,
         resume: bool | None,
     ) -> None:
         self.solver, self.whole, self.resume = solver, objective, resume
         self.rule: Rule | None = None if stop is None else rule_of(stop)
-        self.checkpoint, watching = _checkpoint_among(checkpoint, observers)
+        self.checkpoint, watching = _checkpoint_among(checkpoint, listed(observers))
         self.observers = [adapted(each) for each in watching]
         self.histories = [each for each in self.observers if isinstance(each, History)]
         others = [(each, int(getattr(each, "every", 1))) for each in self.observers if not isinstance(each, History)]
@@ -141,6 +144,7 @@ class _Run(Generic[Target]):
             self.rule.begin(self.whole)
             self.problem = self.rule.training(self.whole)
         resumed = self._journal_opened(theta)
+        self._caution()
         try:
             for begin in _hooks(self.observers, "begin"):
                 begin(self.solver, self.problem)
@@ -152,6 +156,12 @@ class _Run(Generic[Target]):
         for end in _hooks(self.observers, "end"):
             end(solution)
         return solution
+
+    def _caution(self) -> None:
+        """Warn of a predictor and a loss that hardly belong together, where the predictor knows of one."""
+        caution = getattr(getattr(self.problem, "predictor", None), "caution", None)
+        if caution is not None and (text := caution(self.problem.loss)):  # type: ignore[attr-defined]  # it is a problem
+            tell(ThalwegWarning(text))
 
     def _journal_opened(self, theta: Float[Tensor, "p"] | None) -> State | None:
         """The state to go on from, where there is a checkpoint and it has one."""
@@ -293,12 +303,27 @@ class _Run(Generic[Target]):
             solution = replace(solution, passes=1)
         if self.last is not None and state.step != self.last.step:
             more["stopped_at"] = self.last.step
-        solution = replace(solution, details={**solution.details, **more})
+        advice = solution.advice
+        if solution.status in ENDED and (note := self._unreachable()):
+            more["rule_note"] = note
+            advice = f"{advice} {note}.".lstrip()
+        solution = replace(solution, advice=advice, details={**solution.details, **more})
         if self.problem is self.whole:
             return solution
         whole: Any = self.whole
         value = float(whole.value(state.theta)) / whole.scale
         return replace(solution, value=value, no_covariance="rows were held out, and the fit stopped early")
+
+    def _unreachable(self) -> str:
+        """Which rules ask for a loss below the least there is; nothing where that is not known."""
+        if self.rule is None or not self.rule.beyond(math.inf):
+            return ""
+        quadratic: Any = getattr(self.problem, "quadratic", None)
+        parts = [] if quadratic is None else self.rule.beyond(quadratic.least)
+        if not parts:
+            return ""
+        was = "was" if len(parts) == 1 else "were"
+        return f"{' and '.join(map(repr, parts))} {was} never reached: the least loss is {quadratic.least:.6g}"
 
     def _remember(self, error: Exception) -> None:
         """Say with the error what was reached, and keep the best state on it: `error.best_state`."""
@@ -324,6 +349,7 @@ def _checkpoint_among(checkpoint: Any, observers: Sequence[Any]) -> tuple[Checkp
         raise OptionError(
             "two checkpoints are given, and a fit keeps one", advice="Give one: checkpoint= or among observers."
         )
+    refuse_class(checkpoint)
     if checkpoint is None:
         return (found[0] if found else None), others
     from thalweg.store.checkpoint import Checkpoint

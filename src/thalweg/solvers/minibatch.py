@@ -118,6 +118,15 @@ class BatchSolver(DescentSolver):
         self.epochs, self.batch_size, self.evaluate, self.seed = epochs, batch_size, evaluate, seed
         self.drop_last = drop_last
 
+    def every(self, problem: Problem) -> int:
+        return 1 if self.epochs is None else self.per_epoch(problem)
+
+    def longer(self, problem: Problem, steps: int) -> dict[str, Any]:
+        return {"steps": steps} if self.epochs is None else {"epochs": -(-steps // self.per_epoch(problem))}
+
+    def whole_batches(self, rows: int) -> bool:
+        return self.batch_size is None or self.batch_size >= rows
+
     def per_epoch(self, problem: Problem) -> int:
         """Steps of an epoch."""
         size = self.batch_size
@@ -364,6 +373,18 @@ class SGD(BatchSolver):
         if not self.average:
             return iterate
         return torch.lerp(state.theta, iterate, (AVERAGED + 1) / (state.step + 1 + AVERAGED))
+
+    def calmer(self, problem: Problem, steps: int, *, falls: bool) -> dict[str, Any]:
+        """The mean of the iterates, of more of them."""
+        return {"average": True, **self.longer(problem, 2 * steps)} if not self.average else {}
+
+    def recursion(self, state: DescentState) -> dict[str, Any]:
+        assert isinstance(state, StochasticState)
+        if self.average or callable(self.lr) or state.rows is None or not self.whole_batches(len(state.rows)):
+            return {}
+        return {
+            "lr": state.chosen, "momentum": self.momentum, "nesterov": self.nesterov, "velocity": state.velocity
+        }  # fmt: skip
 
     def details(self, problem: Problem, state: DescentState) -> dict[str, Any]:
         assert isinstance(state, StochasticState)

@@ -2,7 +2,7 @@
 
 With L and mu the largest and smallest positive curvature of f, and m a given momentum:
 
-    squared loss of a linear predictor    lr = 2 (1 + m) / (L + mu)                    fastest for that m           (1)
+    squared loss of a linear predictor    lr = 2 (1 + m) / (L + mu)                    the fastest stable rate      (1)
       momentum="auto"                     `thalweg.diagnose.rates.polyak`              fastest heavy ball           (2)
       nesterov, momentum="auto"           lr = 4 / (3 L + mu), m = 1 - 4 / (2 + sqrt(3 L / mu + 1))                 (3)
       nesterov, a given m                 lr = 4 / (3 L + mu)
@@ -11,6 +11,8 @@ With L and mu the largest and smallest positive curvature of f, and m a given mo
     mini-batches of b of n rows           lr = (1 - m) / (2 L_b),
                                           L_b = (n (b - 1) L + (n - b) L_max) / (b (n - 1))                         (5)
 
+The fastest stable rate is, here and in all that Thalweg says, the one whose slowest direction shrinks most in a step,
+cut to three digits: what is told is what is run. (From a start that lies along one direction another may be quicker.)
 (1) equates the two ends of the spectrum: the roots of z^2 - (1 + m - lr l) z + m are opposite at l = L and l = mu. In
 (4) L is that of the logistic loss at eta = 0, where a row's curvature mu (1 - mu) is largest and which therefore
 bounds it everywhere, and the one at the start for any other loss. In (5) L_max is the largest curvature of one row.
@@ -31,8 +33,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from thalweg.convention import is_mean, per_unit
-from thalweg.diagnose.rates import polyak
+from thalweg.diagnose.rates import fastest, polyak
 from thalweg.diagnose.spectrum import design, spectrum_of
+from thalweg.diagnose.words import settable_pair, settable_rate
 from thalweg.errors import OptionError
 from thalweg.problem import Problem
 from thalweg.solvers.armijo import Armijo
@@ -165,8 +168,8 @@ def _pair(
         best = 1 - 4 / (2 + math.sqrt(3 * largest / smallest + 1))
         return 4 / (3 * largest + smallest), best if isinstance(momentum, str) else momentum, "Nesterov's rate"
     if isinstance(momentum, str):
-        return (*polyak(largest, smallest), "the fastest heavy ball")
-    return 2 * (1 + momentum) / (largest + smallest), momentum, "the fastest stable rate"
+        return (*settable_pair(*polyak(largest, smallest)), "the fastest heavy ball")
+    return settable_rate((1 + momentum) * fastest(largest, smallest)), momentum, "the fastest stable rate"
 
 
 def _kind(kind: str) -> str:
@@ -180,12 +183,12 @@ def is_logistic(problem: Problem) -> bool:
     return problem.loss.name == "binomial" and link == "logit" and linear
 
 
-def power_method(product: Callable[[Tensor], Tensor], like: Float[Tensor, "p"]) -> float:
+def power_method(product: Callable[[Tensor], Tensor], like: Float[Tensor, "p"], most: int = ITERATIONS) -> float:
     """The largest |eigenvalue| of a symmetric matrix from its products with vectors, from below."""
     generator = torch.Generator().manual_seed(0)
     v = torch.randn(like.numel(), dtype=torch.float64, generator=generator).to(like)
     largest = 0.0
-    for _ in range(ITERATIONS):
+    for _ in range(most):
         v = product(v / torch.linalg.vector_norm(v))
         size = float(torch.linalg.vector_norm(v))
         if not math.isfinite(size) or size == 0:

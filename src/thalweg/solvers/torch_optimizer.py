@@ -12,17 +12,19 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast, final
+from typing import Any, ClassVar, Self, cast, final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 
+from thalweg.diagnose.words import settable_rate
 from thalweg.errors import IncompatibleError, NotAvailableError, OptionError
 from thalweg.problem import Problem
 from thalweg.solvers.base import State
 from thalweg.solvers.descent import DescentState, Differentiation, first_point, read
+from thalweg.solvers.gradient_descent import followed
 from thalweg.solvers.minibatch import BatchSolver, BatchState
 from thalweg.solvers.packing import packed, unpacked
 from thalweg.solvers.rates import scheduled
@@ -239,6 +241,47 @@ class TorchOptimizer(BatchSolver):
         if live.scheduler is not None:
             live.scheduler.step(*([state.value] if _requires(type(live.scheduler), "metrics") else []))
 
+    # --- what it is called, and what it can be set to ---------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.optimizer.__name__
+
+    def changed(self, **options: Any) -> Self:
+        own = {name: value for name, value in options.items() if hasattr(self, name)}
+        new = super().changed(**own)
+        new.options = {**self.options, **{name: value for name, value in options.items() if name not in own}}
+        return new
+
+    def copied(self, problem: Problem, state: DescentState) -> DescentState:
+        return self.restored(problem, self.snapshot(state))
+
+    def calmer(self, problem: Problem, steps: int, *, falls: bool) -> dict[str, Any]:
+        """A quarter of the rate, and four times the steps: as long a way."""
+        rate = _rate(self._made([torch.zeros(1, 1)], OptionError)[0])
+        changes = self.schedule is not None or self.scheduler is not None
+        if falls or changes or not 0 < rate < math.inf or self.closure:
+            return {}
+        return {"lr": settable_rate(rate / 4), **self.longer(problem, 4 * max(steps, 1))}
+
+    def follow(self, lr: float, momentum: float) -> dict[str, Any] | None:
+        if not self._plain():
+            return None
+        options = followed(lr, momentum, bool(self.options.get("momentum")), bool(self.options.get("nesterov")))
+        return options if self.epochs is None else None
+
+    def _plain(self) -> bool:
+        """Whether it is `torch.optim.SGD` with a constant rate over all rows: the recursion of GradientDescent."""
+        other = ("dampening", "weight_decay", "maximize")
+        changes = self.schedule is not None or self.scheduler is not None or self.batch_size is not None
+        return self.optimizer is torch.optim.SGD and not changes and not any(map(self.options.get, other))
+
+    def recursion(self, state: DescentState) -> dict[str, Any]:
+        if not self._plain():
+            return {}
+        momentum, nesterov = float(self.options.get("momentum", 0.0)), bool(self.options.get("nesterov", False))
+        return {"lr": state.rate, "momentum": momentum, "nesterov": nesterov, "velocity": _velocity(state)}
+
     # --- kept for later -----------------------------------------------------------------------------------------
 
     def snapshot(self, state: DescentState) -> dict[str, Tensor | float | int | str]:
@@ -268,6 +311,15 @@ def _latest(state: OptimizerState) -> Live:
     if live is None or live.step != state.step:
         raise NotAvailableError("only the latest state of an optimizer can be continued, or kept for later")
     return live
+
+
+def _velocity(state: DescentState) -> Float[Tensor, "p"] | None:
+    """The momentum that `torch.optim.SGD` keeps; None of one that has none, or has gone on."""
+    live = getattr(state, "live", None)
+    if live is None or live.step != state.step:
+        return None
+    kept = [live.optimizer.state[each].get("momentum_buffer") for each in live.parameters]
+    return None if any(each is None for each in kept) else torch.cat([each.reshape(-1) for each in kept]).clone()
 
 
 def _views(problem: Problem, flat: Float[Tensor, "p"]) -> list[Tensor]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from thalweg.solvers.base import State
 
 EVERY = 100
+NAMED = 3  # differences between two fits that a refusal names
 
 
 @final
@@ -105,7 +106,7 @@ class Checkpoint:
             raise OptionError(f"'{self.path}' holds {_words(found[0])}", advice=_choice(found[0]))
         if others := differences(found[0]["fingerprint"], fingerprint):
             raise OptionError(
-                f"'{self.path}' is the checkpoint of another fit: {'; '.join(others)}",
+                f"'{self.path}' is the checkpoint of another fit: {_some(others)}",
                 advice="Resume it with what it was begun with, or begin anew with resume=False.",
             )
         return found
@@ -181,6 +182,12 @@ def _words(description: Mapping[str, Any]) -> str:
     at = f"at step {description['step']}, loss {description['loss']:.6g}"
     status = description["status"]
     return f"an unfinished fit, {at}" if status is None else f"a finished fit ({status}, {at})"
+
+
+def _some(others: list[str]) -> str:
+    """The first of them; how many more there are."""
+    more = len(others) - NAMED
+    return "; ".join(others[:NAMED]) + (f", and {more} more" if more > 0 else "")
 
 
 def _choice(description: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from thalweg.problem import Problem
 
 FREE = frozenset({"steps", "epochs", "allow_divergence", "replay"})  # they change no state
+TELLING = ("solver", "option lr", "data", "rows", "loss", "start")  # the parts that are named first
 READABLE = 60  # characters of a part that a message shows
 LONGEST = 300  # characters of a part that is kept as it is
 DEEPEST = 6  # levels of objects inside options
@@ -53,14 +54,18 @@ def fingerprint(solver: Any, problem: Problem, theta: Tensor | None) -> dict[str
 
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """What differs, in words."""
+    """What differs, in words, the most telling first."""
     found = []
-    for name in dict.fromkeys((*old, *new)):
+    for name in sorted(dict.fromkeys((*old, *new)), key=_rank):
         then, now = old.get(name, "nothing"), new.get(name, "nothing")
         if then != now and not (name == "data" and _same_sums(then, now)):
             brief = name in ("data", "start", "predictor") or max(len(then), len(now)) > READABLE
             found.append(f"another {name}" if brief else f"{name} {then} there, {now} here")
     return found
+
+
+def _rank(name: str) -> int:
+    return TELLING.index(name) if name in TELLING else len(TELLING)
 
 
 def described(value: Any, depth: int = 0) -> str:

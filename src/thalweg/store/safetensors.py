@@ -135,7 +135,8 @@ def _metadata(header: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     metadata = header.get("__metadata__")
     if not isinstance(metadata, dict) or "thalweg" not in metadata:
         raise ModelFileError(
-            "it is a safetensors file, but not a Thalweg model", advice="Give a file that `save` wrote."
+            "it is a safetensors file of tensors, as of a state dict, but not a Thalweg model",
+            advice="Of a module's weights use thalweg.load_into(module, path) or thalweg.read_state_dict(path).",
         )
     if metadata.keys() != _METADATA:
         raise ModelFileError(

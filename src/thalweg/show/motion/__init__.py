@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from thalweg.descent import Descent
     from thalweg.result import Fit
+    from thalweg.show.motion.subject import Subject
+    from thalweg.show.plots.run import Run
 
 __all__ = ["animate"]
 
@@ -21,8 +23,8 @@ def animate(
     *,
     frames: int | None = None,
     every: int | None = None,
-    spacing: str | None = None,
-    fps: float = 12.0,
+    spacing: str = "auto",
+    fps: float | None = None,
     seconds: float | None = None,
     title: str | None = None,
     x: str | None = None,
@@ -33,8 +35,8 @@ def animate(
     """Draw a descent as a moving picture.
 
     The frames come from the states that the fit recorded, so that a fit never waits for a picture. All frames have the
-    same axes, which are fixed by the data: a line that diverges leaves them. A descent that diverged ends at the last
-    state whose loss is below 1e200. The last frame is held for two seconds.
+    same axes, which are fixed by the data and the first frame: a line that diverges leaves them, and the frame says so.
+    A descent that diverged ends at the last state whose loss is below 1e200. The last frame is held for two seconds.
 
     Parameters
     ----------
@@ -50,13 +52,14 @@ def animate(
         - "loss": the loss; "traces": the parameters; "surface": the path on the loss surface.
         - "all" (or "both"; the default): "fit" on the left, "loss" on the right.
     frames : int, optional
-        At most so many (100, of a page 300, where `every` is not given either), spread over the steps.
+        At most so many (100, of a page 300, where `every` is not given either).
     every : int, optional
-        A frame every so many steps.
-    spacing : {"equal", "log"}, optional
-        "log" looks long at the first steps; that is how a descent is shown that diverged, all others in equal steps.
-    fps : float
-        Frames per second, 0.1 to 50.
+        A frame every so many steps. A descent that swings at each step looks calm where this is even.
+    spacing : {"auto", "equal", "log"}
+        Of so many frames: "auto" shows the first steps one by one and then a frame whenever enough of the picture has
+        changed; "equal" is equal numbers of steps; "log" equal steps of their logarithm.
+    fps : float, optional
+        Frames per second, 0.1 to 50; without a choice 12, or fewer where it would be over within three seconds.
     seconds : float, optional
         How long it plays, in place of `fps`.
     title : str, optional
@@ -89,7 +92,6 @@ def animate(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     animate(fit, f"{folder}/descent.gif", every=20)
     """
-    from thalweg.show.motion.frames import choose_frames
     from thalweg.show.motion.kinds import known_kind, require_path
     from thalweg.show.motion.limits import check_numbers, check_size, check_target, rate
     from thalweg.show.plots.run import run_of
@@ -99,18 +101,29 @@ def animate(
     check_numbers(fps, seconds, width, height)
     run = run_of(descent).finite()
     require_path(run)
-    spacing = spacing or ("log" if run.ran_away else "equal")
-    chosen = choose_frames(run.steps, frames, every, spacing)
     if target.suffix.lower() == ".html":
         from thalweg.show.motion.page import write_page
 
-        write_page(descent, target, kind, chosen if frames or every else None)
+        write_page(descent, target, kind, frames, every=every, spacing=spacing)
         return
+    chosen, subject = _chosen(run, kind, frames, every, spacing)
     check_size(len(chosen), width, height)
-    _write(run, chosen, target, kind, rate(len(chosen), fps, seconds), title, x, parameters, width, height)
+    _write(run, chosen, subject, target, kind, rate(len(chosen), fps, seconds), title, x, parameters, width, height)
 
 
-def _write(run: Any, chosen: Any, target: Path, kind: str, fps: float, title: str | None, *rest: Any) -> None:
+def _chosen(run: Run, kind: str, frames: int | None, every: int | None, spacing: str) -> tuple[Any, Subject | None]:
+    """The places of the frames among the states, and the rows, where the picture is of the fit."""
+    from thalweg.show.motion.frames import choose_frames
+    from thalweg.show.motion.pace import pace
+    from thalweg.show.motion.subject import subject_of
+
+    subject = subject_of(run) if kind in ("all", "fit") else None
+    return choose_frames(run.steps, frames, every, spacing, lambda: pace(run, subject)), subject
+
+
+def _write(
+    run: Run, chosen: Any, subject: Subject | None, target: Path, kind: str, fps: float, title: str | None, *rest: Any
+) -> None:
     from thalweg.show.motion.film import Film
     from thalweg.show.motion.kinds import panels
     from thalweg.show.motion.words import Telling
@@ -118,5 +131,5 @@ def _write(run: Any, chosen: Any, target: Path, kind: str, fps: float, title: st
 
     x, parameters, width, height = rest
     words = Telling(run.at(chosen), run.title if title is None else title, width)
-    film = Film(panels(run, chosen, kind, x, parameters), words, len(chosen), width, height)
+    film = Film(panels(run, chosen, kind, x, parameters, subject), words, len(chosen), width, height)
     write(film.images(), target, fps)

@@ -8,16 +8,19 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from thalweg.show.motion.scene import Scene, padded
+from thalweg.show.motion.scene import Notice, Scene, padded
 from thalweg.show.motion.subject import Subject
+from thalweg.show.numbers import elide
+from thalweg.show.plots.key import key_above
 from thalweg.show.plots.plane import HIGH, LOW, shading
-from thalweg.show.plots.style import TICK_SIZE, dress, point_size
+from thalweg.show.plots.style import dress, point_size
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 PLACES = 61  # along each side
+_HAIR = 1e-9  # on the scale of the link: nothing
 SHADES = 20  # of probability: areas of one colour, which a GIF stores in little
 
 
@@ -64,18 +67,18 @@ class Boundary(Scene):
             points = [self._shares(axes)]
         axes.set_xlim(*extent[:2])
         axes.set_ylim(*extent[2:])
-        legend = axes.legend(
-            title=self.subject.response, fontsize=TICK_SIZE, title_fontsize=TICK_SIZE, framealpha=0.85,
-            edgecolor="none", loc="best", borderpad=0.3, handletextpad=0.1,
-        )  # fmt: skip
-        return [self.shade, *points, self.line, *([legend] if self.subject.labelled else [])]
+        if self.subject.labelled:
+            key_above(axes, points)
+        self.notice = Notice(axes)
+        return [self.shade, *points, self.line, self.notice.artist]
 
     def _points(self, axes: Axes, outcome: float, colour: str, marker: str) -> Artist:
         here = self.subject.y == outcome
         x, y = (self.subject.column(name)[here] for name in self.names)
+        label = elide(f"{self.subject.response} = {self.subject.classes[int(outcome)]}", 20)
         return axes.scatter(
             x, y, s=0.8 * point_size(len(self.subject.y)), c=colour, marker=marker, edgecolors="white",
-            linewidths=0.4, zorder=2, label=self.subject.classes[int(outcome)],
+            linewidths=0.4, zorder=2, label=label,
         )  # fmt: skip
 
     def _shares(self, axes: Axes) -> Artist:
@@ -84,7 +87,14 @@ class Boundary(Scene):
 
     def move(self, frame: int) -> None:
         self.shade.set_data(self.p[frame])
-        self.line.set_segments(self.lines(frame))
+        found = self.lines(frame)
+        self.line.set_segments(found)
+        self.notice.say("" if found else f"P {self._side(frame)} 0.5 everywhere", 0.93)
+
+    def _side(self, frame: int) -> str:
+        """Of 0.5, on which all of the picture is."""
+        height = float(self.height[frame].mean())
+        return "=" if abs(height) < _HAIR else ">" if height > 0 else "<"
 
     def lines(self, frame: int) -> list[Float[np.ndarray, "m 2"]]:
         """Where the probability is 1/2."""

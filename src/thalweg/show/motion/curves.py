@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.data.contrasts import show_level
-from thalweg.show.motion.scene import Scene, near, padded
+from thalweg.show.motion.scene import Notice, Scene, absence, near, padded, widened
 from thalweg.show.motion.subject import Subject
 from thalweg.show.numbers import elide
-from thalweg.show.plots.style import LINE, PALETTE, POINT, TICK_SIZE, dress, scatter
+from thalweg.show.plots.key import key_above
+from thalweg.show.plots.style import LINE, PALETTE, POINT, dress, scatter
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -42,7 +43,7 @@ class Curves(Scene):
         self.levels: tuple[Any, ...] = (None,) if category is None else category.levels[: len(PALETTE)]
         self.means = [subject.mean(subject.along(path, self._places(level))) for level in self.levels]
         self.y = _spread(subject.y) if subject.probability and subject.labelled else subject.y
-        self.limits = (-0.06, 1.06) if subject.probability else padded(subject.y, 0.1)
+        self.limits = widened(subject.view, np.concatenate([means[0] for means in self.means]))
         others = [name for name in subject.numbers if name != x]
         self.note = f"{', '.join(others)} held at the mean." if others else ""
 
@@ -64,8 +65,9 @@ class Curves(Scene):
             (line,) = axes.plot([], [], color=LINE if level is None else colour, linewidth=2.6, zorder=4, label=label)
             self.lines.append(line)
         if len(self.levels) > 1:
-            axes.legend(fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="upper left")
-        return list(self.lines)
+            key_above(axes, self.lines)
+        self.notice = Notice(axes)
+        return [*self.lines, self.notice.artist]
 
     def _colours(self) -> tuple[str, ...]:
         return (POINT,) if len(self.levels) == 1 else PALETTE
@@ -80,6 +82,20 @@ class Curves(Scene):
     def move(self, frame: int) -> None:
         for line, means in zip(self.lines, self.means, strict=True):
             line.set_data(self.at, near(means[frame], *self.limits))
+        self.notice.say_absence(self.absence(frame))
+
+    def absence(self, frame: int) -> str:
+        """Where the curves are when nothing of them is in the picture: "above", "below", "outside"; else empty."""
+        low, high = self.limits
+        found = [absence(means[frame], low, high) for means in self.means]
+        through = any(_passes(means[frame], low, high) for means in self.means)
+        return "" if through or "" in found else found[0] if len(set(found)) == 1 else "outside"
+
+
+def _passes(values: Float[np.ndarray, "m"], low: float, high: float) -> bool:
+    """Whether a steep curve goes through from one place to the next."""
+    side = np.sign(np.clip(np.nan_to_num(values, nan=high + 1), low, high) - (low + high) / 2)
+    return bool((side[1:] * side[:-1] < 0).any())
 
 
 def _column(level: Any, rows: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from thalweg.show.motion.scene import Scene, padded
+from thalweg.show.plots.key import key_above
 from thalweg.show.plots.loss_curve import decades, spans_decades
 from thalweg.show.plots.names import short_name
 from thalweg.show.plots.optimum import optimum_of
@@ -43,9 +44,9 @@ class Loss(Scene):
         self.steps, self.value = run.steps[self.kept], run.value[self.kept]
 
     def draw(self, axes: Axes) -> list[Artist]:
-        dress(axes, "", "iteration", "" if self.small else self.run.loss_name)
+        dress(axes, "", "step", "" if self.small else self.run.loss_name)
         if self.small:  # there is no room for a name along the axis
-            title = axes.set_title(self.run.loss_name, fontsize=TICK_SIZE, loc="right", pad=4)
+            title = axes.set_title(self.run.loss_name, fontsize=TICK_SIZE, loc="right", pad=7)
             title.set_in_layout(False)
         if spans_decades(self.value):
             decades(axes, self.value)
@@ -84,7 +85,7 @@ class Traces(Scene):
         self.note = "Dashed: the optimum." if self.best is not None else ""
 
     def draw(self, axes: Axes) -> list[Artist]:
-        dress(axes, "", "iteration", "parameters")
+        dress(axes, "", "step", "parameters")
         low, high = limits(self.path, None if self.best is None else self.best.theta[self.chosen])
         axes.set_ylim(low, high)
         shown = in_sight(self.path, low, high) + 1  # the first that is far outside is seen leaving
@@ -93,12 +94,11 @@ class Traces(Scene):
         draw_optima(axes, self.chosen, self.best)
         # Beyond these a point is out of sight whatever it is, and the renderer must not be given infinities.
         self.path = np.clip(self.path, low - 50 * (high - low), high + 50 * (high - low))
-        # Whole at first: the legend looks for a place that the lines leave free to the end.
-        drawn = zip(PALETTE, self.path.T, strict=False)
-        self.lines = [axes.plot(self.steps, values, color=c, linewidth=2.2, zorder=3)[0] for c, values in drawn]
-        self.dots = [axes.plot([], [], "o", color=c, markersize=6, zorder=4)[0] for c in PALETTE[: len(self.chosen)]]
+        colours = PALETTE[: len(self.chosen)]
+        self.lines = [axes.plot([], [], color=c, linewidth=2.2, zorder=3)[0] for c in colours]
+        self.dots = [axes.plot([], [], "o", color=c, markersize=6, zorder=4)[0] for c in colours]
         names = [short_name(self.run.names[j], 16) for j in self.chosen]
-        axes.legend(self.lines, names, fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
+        key_above(axes, self.lines, names)
         return [*self.lines, *self.dots]
 
     def move(self, frame: int) -> None:
@@ -116,7 +116,7 @@ def thinned(states: int, frames: Int[np.ndarray, "m"]) -> Int[np.ndarray, "k"]:
 
 
 def few_ticks(axes: Axes) -> None:
-    """Whole numbers of iterations, few enough for a narrow panel."""
+    """Whole numbers of steps, few enough for a narrow panel."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))

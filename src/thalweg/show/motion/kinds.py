@@ -47,6 +47,7 @@ def panels(
     kind: str,
     x: str | None = None,
     parameters: Sequence[str] | None = None,
+    subject: Subject | None = None,
 ) -> list[Panel]:
     """The panels of a kind.
 
@@ -61,18 +62,20 @@ def panels(
         For "fit" and "all": the column along which a model of several is drawn.
     parameters : two str, optional
         For "surface".
+    subject : Subject, optional
+        The rows and the predictor, where they were read before.
     """
     path = run.path[frames]
     match kind:
         case "fit":
-            return [Panel(fit_scene(subject_of(run), path, x))]
+            return [Panel(fit_scene(subject or subject_of(run), path, x))]
         case "loss":
             return [Panel(Loss(run, frames))]
         case "traces":
             return [Panel(Traces(run, frames))]
         case "surface":
             return [Panel(Valley({"": run}, [frames], parameters))]
-    return [Panel(fit_scene(subject_of(run), path, x), _WIDE), Panel(Loss(run, frames, small=True), _NARROW)]
+    return [Panel(fit_scene(subject or subject_of(run), path, x), _WIDE), Panel(Loss(run, frames, small=True), _NARROW)]
 
 
 def fit_scene(subject: Subject, path: Float[np.ndarray, "m p"], x: str | None = None) -> Scene:

@@ -9,6 +9,7 @@ from thalweg.errors import OptionError
 SUFFIXES = (".gif", ".webp", ".mp4", ".html", "")
 _SIDES = (160, 4000)  # pixels
 _PIXELS = 500_000_000  # of all frames together: a gigabyte
+_USUAL, _SLOWEST, _SHORTEST = 12.0, 2.0, 3.0  # frames per second; seconds
 _FPS = (0.1, 50.0)  # a GIF's frame lasts 0.02 seconds or longer
 
 
@@ -26,14 +27,14 @@ def check_target(path: Path) -> None:
         )
 
 
-def check_numbers(fps: float, seconds: float | None, width: int, height: int) -> None:
+def check_numbers(fps: float | None, seconds: float | None, width: int, height: int) -> None:
     """Refuse what is too slow, too quick, too small or too large.
 
     Raises
     ------
     OptionError
     """
-    if not _FPS[0] <= fps <= _FPS[1]:
+    if fps is not None and not _FPS[0] <= fps <= _FPS[1]:
         raise OptionError(f"fps is {fps!r}", advice=f"Give {_FPS[0]:g} to {_FPS[1]:g} frames per second.")
     if seconds is not None and not 0 < seconds < 36000:
         raise OptionError(f"seconds is {seconds!r}", advice="Give a number above 0, of ten hours at most.")
@@ -55,6 +56,14 @@ def check_size(frames: int, width: int, height: int) -> None:
         )
 
 
-def rate(frames: int, fps: float, seconds: float | None) -> float:
-    """Frames per second."""
-    return fps if seconds is None else min(max(frames / seconds, _FPS[0]), _FPS[1])
+def rate(frames: int, fps: float | None, seconds: float | None) -> float:
+    """Frames per second: without a choice 12, fewer where the picture would be over in less than three seconds.
+
+    Examples
+    --------
+    >>> rate(100, None, None), rate(12, None, None), rate(2, None, None), rate(12, 6.0, None)
+    (12.0, 4.0, 2.0, 6.0)
+    """
+    if seconds is None:
+        return min(_USUAL, max(frames / _SHORTEST, _SLOWEST)) if fps is None else fps
+    return min(max(frames / seconds, _FPS[0]), _FPS[1])

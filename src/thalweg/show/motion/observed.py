@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from jaxtyping import Float
 
-from thalweg.show.motion.scene import Scene, near, padded
+from thalweg.show.motion.scene import Notice, Scene, absence, near, padded, widened
 from thalweg.show.motion.subject import Subject
-from thalweg.show.plots.style import LINE, NEUTRAL, POINT, TICK_SIZE, dress, opacity, point_size
+from thalweg.show.plots.key import key_above
+from thalweg.show.plots.style import LINE, NEUTRAL, POINT, dress, opacity, point_size
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -35,20 +36,23 @@ class Observed(Scene):
         self.subject = subject
         self.shown = np.arange(len(subject.y))
         self.means = subject.mean(subject.fitted(path))
-        self.limits = padded(subject.y, 0.1)
+        self.across = padded(subject.y, 0.1)
+        self.limits = widened(self.across, self.means[0])
 
     def draw(self, axes: Axes) -> list[Artist]:
         n = len(self.subject.y)
         dress(axes, "", f"{self.subject.response}, observed", f"{self.subject.response}, fitted")
         axes.axline((0, 0), slope=1, color=NEUTRAL, linestyle="--", linewidth=1.2, zorder=1)
-        axes.set_xlim(*self.limits)
+        axes.set_xlim(*self.across)
         axes.set_ylim(*self.limits)
         self.points = axes.scatter(
             self.subject.y, self.subject.y, s=point_size(n), alpha=opacity(n), color=LINE, linewidths=0, zorder=2
         )
-        return [self.points]
+        self.notice = Notice(axes)
+        return [self.points, self.notice.artist]
 
     def move(self, frame: int) -> None:
+        self.notice.say_absence(absence(self.means[frame], *self.limits))
         self.points.set_offsets(np.column_stack([self.subject.y, near(self.means[frame], *self.limits)]))
 
 
@@ -78,7 +82,7 @@ class Bars(Scene):
         axes.set_xticks(places)
         self.bars = axes.bar(places + 0.2, self.means[0], width=0.38, color=LINE, label="prediction", zorder=2)
         axes.axhline(0, color=NEUTRAL, linewidth=0.8)
-        axes.legend(fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="upper right")
+        key_above(axes)
         return list(self.bars)
 
     def move(self, frame: int) -> None:

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Int
 
-from thalweg.errors import OptionError
+from thalweg.errors import NotAvailableError, OptionError
 from thalweg.show.motion.frames import choose_frames
 from thalweg.show.motion.kinds import known_kind, require_path
+from thalweg.show.motion.pace import pace
 from thalweg.show.motion.page_content import content_of
+from thalweg.show.motion.subject import Subject, subject_of
 from thalweg.show.plots.run import Run, run_of
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ def write_page(
     path: str | os.PathLike[str],
     kind: str | None = None,
     frames: int | Int[np.ndarray, "m"] | None = None,
+    *,
+    every: int | None = None,
+    spacing: str = "auto",
 ) -> None:
     """Write a descent as a page that plays offline, with a slider over its steps.
 
@@ -56,6 +61,8 @@ def write_page(
         All panels, or one of them.
     frames : int or array of int, optional
         How many of the states at most (300 without a choice), or their places among the states that can be drawn.
+    every, spacing : int, str
+        As `animate` has them.
 
     Raises
     ------
@@ -81,17 +88,24 @@ def write_page(
 
     if not os.fsdecode(path).lower().endswith((".html", ".htm")):
         raise OptionError(f"a page cannot be written as '{os.fsdecode(path)}'", advice="End its name in .html.")
-    atomic_write(path, page(run_of(descent), kind, frames).encode())
+    atomic_write(path, page(run_of(descent), kind, frames, every, spacing).encode())
 
 
-def page(run: Run, kind: str | None = None, frames: int | Int[np.ndarray, "m"] | None = None) -> str:
+def page(
+    run: Run,
+    kind: str | None = None,
+    frames: int | Int[np.ndarray, "m"] | None = None,
+    every: int | None = None,
+    spacing: str = "auto",
+) -> str:
     """The page as text."""
     only, run = _ONLY[known_kind(kind)], run.finite()
     require_path(run)
+    subject = _subject(run) if only in (None, "scene") else None
     if frames is None or isinstance(frames, int):
-        spacing = "log" if run.ending == "diverged" else "equal"  # a descent that runs away is over soon
-        frames = choose_frames(run.steps, FRAMES if frames is None else frames, spacing=spacing)
-    content = content_of(run, frames, only)
+        most = FRAMES if frames is None and every is None else frames
+        frames = choose_frames(run.steps, most, every, spacing, lambda: pace(run, subject))
+    content = content_of(run, frames, only, subject)
     style, script = _asset("page.css"), _asset("plot.js") + _asset("page.js")
     return Template(_asset("page.html")).substitute(
         policy=policy(style, script),
@@ -101,6 +115,14 @@ def page(run: Run, kind: str | None = None, frames: int | Int[np.ndarray, "m"] |
         script=script,
         content=harmless_json(content),
     )
+
+
+def _subject(run: Run) -> Subject | None:
+    """The rows; a page without that panel does without them."""
+    try:
+        return subject_of(run)
+    except NotAvailableError:
+        return None
 
 
 def _asset(name: str) -> str:

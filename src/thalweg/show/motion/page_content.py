@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from thalweg.errors import NotAvailableError
 from thalweg.show.motion.page_scene import scene_of
 from thalweg.show.motion.page_surface import surface_of_page
+from thalweg.show.motion.subject import Subject
 from thalweg.show.plots.optimum import optimum_of
 from thalweg.show.plots.run import Run
 
@@ -19,7 +20,9 @@ DIGITS = 6
 _SPREAD = 20.0  # from the largest to the smallest loss: from here on a logarithmic axis shows more
 
 
-def content_of(run: Run, chosen: Int[np.ndarray, "m"], only: str | None) -> dict[str, Any]:
+def content_of(
+    run: Run, chosen: Int[np.ndarray, "m"], only: str | None, subject: Subject | None = None
+) -> dict[str, Any]:
     """Everything that the script of a page reads.
 
     Parameters
@@ -30,6 +33,8 @@ def content_of(run: Run, chosen: Int[np.ndarray, "m"], only: str | None) -> dict
         Places of the frames among them.
     only : str or None
         The one panel that is shown, or None for all.
+    subject : Subject, optional
+        The rows and the predictor, where they were read before.
 
     Raises
     ------
@@ -56,7 +61,7 @@ def content_of(run: Run, chosen: Int[np.ndarray, "m"], only: str | None) -> dict
         + ("" if least is None else ", dashed: its least value"),
         "tracesTitle": "Parameters" if len(shown) == len(run.names) else f"{len(shown)} of {len(run.names)} parameters",
         "only": only,
-        "scene": _or_none(scene_of, only == "scene", run, at.path),
+        "scene": _or_none(scene_of, only == "scene", run, at.path, subject),
         "surface": _or_none(surface_of_page, only == "surface", run, at, best),
     }
 

@@ -25,7 +25,7 @@ SIDE = 40  # pixels of a picture; larger ones are thinned out
 PLACES = 121  # of a curve
 
 
-def scene_of(run: Run, path: Float[np.ndarray, "m p"]) -> dict[str, Any]:
+def scene_of(run: Run, path: Float[np.ndarray, "m p"], subject: Subject | None = None) -> dict[str, Any]:
     """What the script draws of the fit.
 
     Raises
@@ -33,7 +33,7 @@ def scene_of(run: Run, path: Float[np.ndarray, "m p"]) -> dict[str, Any]:
     NotAvailableError
         The run holds no rows.
     """
-    subject = subject_of(run)
+    subject = subject or subject_of(run)
     scene = fit_scene(subject, path[[0, -1]])
     for kind, make in _MAKERS.items():
         if isinstance(scene, kind):

@@ -14,6 +14,7 @@ from thalweg.show.motion.film import Film, Panel
 from thalweg.show.motion.frames import choose_frames
 from thalweg.show.motion.growing import few_ticks
 from thalweg.show.motion.limits import check_numbers, check_target, rate
+from thalweg.show.motion.pace import pace_of_race
 from thalweg.show.motion.scene import Scene
 from thalweg.show.motion.valley import Valley
 from thalweg.show.motion.words import LINE_HEIGHT
@@ -38,8 +39,8 @@ def animate_race(
     *,
     frames: int | None = None,
     every: int | None = None,
-    spacing: str = "equal",
-    fps: float = 12.0,
+    spacing: str = "auto",
+    fps: float | None = None,
     seconds: float | None = None,
     title: str | None = None,
     parameters: Sequence[str] | None = None,
@@ -53,7 +54,7 @@ def animate_race(
         raise OptionError("a race has no page", advice="End its name in .gif, .webp or .mp4.")
     runs = {name: run.finite() for name, run in race.runs.items()}
     steps = np.unique(np.concatenate([run.steps for run in runs.values()]))
-    steps = steps[choose_frames(steps, frames, every, spacing)]
+    steps = steps[choose_frames(steps, frames, every, spacing, lambda: pace_of_race(runs, steps))]
     places = [np.searchsorted(run.steps, steps, side="right") - 1 for run in runs.values()]
     panels = [Panel(Excesses(race, places), 0.5)]
     if len(next(iter(runs.values())).names) >= 2:
@@ -82,7 +83,7 @@ class Excesses(Scene):
     def draw(self, axes: Axes) -> list[Artist]:
         draw_excess(axes, self.race)
         few_ticks(axes)
-        axes.set_xlabel("iteration")
+        axes.set_xlabel("step")
         axes.set_ylabel("")
         title = axes.set_title("excess over the least loss", fontsize=TICK_SIZE, loc="right", pad=4)
         title.set_in_layout(False)
@@ -91,15 +92,18 @@ class Excesses(Scene):
         return [*self.lines, *self.dots]
 
     def move(self, frame: int) -> None:
-        for line, dot, places, (step, height) in zip(self.lines, self.dots, self.places, self.shown, strict=True):
-            upto = int(places[frame]) + 1
-            line.set_data(step[:upto], height[:upto])
-            dot.set_data(step[upto - 1 : upto], height[upto - 1 : upto])
+        runs = self.race.runs.values()
+        for line, dot, run, places, (step, height) in zip(
+            self.lines, self.dots, runs, self.places, self.shown, strict=True
+        ):
+            known = np.flatnonzero(run.whole[: int(places[frame]) + 1])
+            line.set_data(step[known], height[known])
+            dot.set_data(step[known[-1:]], height[known[-1:]])
 
 
 @final
 class Counter:
-    """The iteration, beside a title, and below them the names of the solvers in their colours.
+    """The step, beside a title, and below them the names of the solvers in their colours.
 
     Parameters
     ----------
@@ -134,4 +138,4 @@ class Counter:
         return [self.step]
 
     def move(self, frame: int) -> None:
-        self.step.set_text(f"iteration {self.steps[frame]:,}")
+        self.step.set_text(f"step {self.steps[frame]:,}")

@@ -22,6 +22,7 @@ from thalweg.data.source import Batch
 from thalweg.data.sources import open_source
 from thalweg.errors import NotAvailableError
 from thalweg.losses.base import Family, Loss
+from thalweg.show.motion.scene import padded
 from thalweg.show.plots.grid import added, as_column
 from thalweg.show.plots.predictors import Predictor, beside, computed_from, predictors
 from thalweg.show.rowwise import values_of
@@ -77,6 +78,11 @@ class Subject(ABC):
         """h(eta)."""
         return (eta if self.link is None else self.link.inverse(eta)).numpy()
 
+    @property
+    def view(self) -> tuple[float, float]:
+        """Limits of an axis for the response."""
+        return (-0.06, 1.06) if self.probability else padded(self.y, 0.1)
+
     @abstractmethod
     def column(self, name: str) -> np.ndarray:
         """A column of the rows that are drawn."""
@@ -88,6 +94,10 @@ class Subject(ABC):
     @abstractmethod
     def fitted(self, path: Float[np.ndarray, "k p"]) -> Float[Tensor, "k n"]:
         """eta of the rows that are drawn."""
+
+    @abstractmethod
+    def some(self, path: Float[np.ndarray, "k p"], most: int) -> Float[Tensor, "k m"]:
+        """eta of so many of these rows at most."""
 
 
 def subject_of(run: Run) -> Subject:
@@ -184,6 +194,10 @@ class FormulaSubject(Subject):
     def fitted(self, path: Float[np.ndarray, "k p"]) -> Float[Tensor, "k n"]:
         return torch.from_numpy(path) @ self.design.T + self.offset
 
+    def some(self, path: Float[np.ndarray, "k p"], most: int) -> Float[Tensor, "k m"]:
+        rows = _spread(len(self.y), most)
+        return torch.from_numpy(path) @ self.design[rows].T + self.offset[rows]
+
 
 def _some(batch: Batch, rows: np.ndarray) -> Batch:
     if len(rows) == batch.rows:
@@ -191,6 +205,11 @@ def _some(batch: Batch, rows: np.ndarray) -> Batch:
     at = torch.from_numpy(rows)
     columns = {name: column[at.to(_device(column))] for name, column in batch.columns.items()}
     return Batch(columns, len(rows), batch.start, at + batch.start, batch.places)
+
+
+def _spread(rows: int, most: int) -> Tensor:
+    """Places of at most so many rows."""
+    return torch.linspace(0, rows - 1, min(rows, most)).round().long()
 
 
 def _device(column: Any) -> torch.device:
@@ -244,6 +263,12 @@ class TensorSubject(Subject):
 
     def fitted(self, path: Float[np.ndarray, "k p"]) -> Float[Tensor, "k n"]:
         return self._eta(path, self.problem.x, self.problem.offset)
+
+    def some(self, path: Float[np.ndarray, "k p"], most: int) -> Float[Tensor, "k m"]:
+        if self.pointwise:
+            return self.fitted(path)[:, _spread(self.total, most)]
+        rows, offset = _spread(len(self.problem.x), most).to(self.problem.device), self.problem.offset
+        return self._eta(path, self.problem.x[rows], None if offset is None else offset[rows])
 
     def _eta(self, path: np.ndarray, x: Tensor, offset: Tensor | None) -> Float[Tensor, "k m"]:
         etas = []

@@ -11,8 +11,9 @@ from jaxtyping import Int
 
 from thalweg.show.motion.growing import thinned
 from thalweg.show.motion.scene import Scene
+from thalweg.show.plots.key import key_above
 from thalweg.show.plots.run import Run
-from thalweg.show.plots.style import LINE, PALETTE, TICK_SIZE
+from thalweg.show.plots.style import LINE, PALETTE
 from thalweg.show.plots.surface import surface_of
 from thalweg.show.plots.valley import draw_contours, way
 
@@ -65,10 +66,7 @@ class Valley(Scene):
             self.lines.append(axes.plot([], [], color=colour, linewidth=width, zorder=3, label=label)[0])
             self.dots.append(axes.plot([], [], "o", color=colour, mec="white", markersize=9, zorder=5)[0])
         if self.key:
-            axes.legend(
-                self.lines, [label or "" for label in self.labels], fontsize=TICK_SIZE, framealpha=0.85,
-                edgecolor="none", loc="best",
-            )  # fmt: skip
+            key_above(axes, self.lines, [label or "" for label in self.labels])
         return [*self.lines, *self.dots]
 
     def move(self, frame: int) -> None:

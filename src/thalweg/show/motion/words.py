@@ -1,16 +1,14 @@
-"""The text of a frame: iteration, loss, parameters, each at its own place so that nothing jumps."""
+"""The text of a frame: step, loss, parameters, each at its own place so that nothing jumps."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Protocol, final
 
-import numpy as np
-
 from thalweg.show.numbers import elide, magnitude
 from thalweg.show.plots.names import short_name
 from thalweg.show.plots.run import Run
-from thalweg.show.plots.style import CAPTION_SIZE, LABEL_SIZE, NEUTRAL
+from thalweg.show.plots.style import CAPTION_SIZE, DPI, LABEL_SIZE, NEUTRAL
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -22,8 +20,10 @@ _DIGITS, _MOST_DECIMALS = 4, 4
 _LARGE, _SMALL = 1e5, 1e-3  # outside of these a loss is written with an exponent
 _SECOND = 0.36  # of the width: where the loss stands
 _LEFT = 0.015
-_CHARACTER = 9.2  # pixels, of the parameters' text
-_GAP, _MORE = 3, 12  # characters between two of them, and of "and 12 more"
+_VALUE_SIZE = LABEL_SIZE - 0.5
+_GAP = 22  # pixels between two parameters
+_MOST_LINES = 2  # of parameters
+_LONG, _SHORT = 22, 11  # characters of a name, of up to two parameters and of more
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -42,7 +42,7 @@ class Words(Protocol):
 
 @final
 class Telling(Words):
-    """Iteration, loss, and the parameters by name: as many as have room.
+    """Step, loss, and the parameters by name: as many as have room in two lines.
 
     Parameters
     ----------
@@ -55,53 +55,70 @@ class Telling(Words):
     """
 
     def __init__(self, run: Run, title: str, width: int = 600) -> None:
-        self.run, self.title, self.room_across = run, title, width / _CHARACTER
+        self.run, self.title, self.width = run, title, width
         size = len(run.names)
-        self.decimals = [_decimals(column) for column in run.path[:, :_MOST_NAMED].T.tolist()]
-        names = [short_name(name, 22 if size <= 2 else 11) for name in run.names[:_MOST_NAMED]]
-        values = zip(names, self.decimals, run.path[:, :_MOST_NAMED].T.tolist(), strict=True)
-        self.widths = [len(name) + _GAP + max(len(number_text(v, d)) for v in column) for name, d, column in values]
-        self.names = names[: _fitting(self.widths, size, self.room_across)]
-        left = size - len(self.names)
-        self.rest = "" if not left else f"and {left} more" if self.names else f"{size:,} parameters"
+        named = min(size, _MOST_NAMED) if size <= _MANY else 0
+        columns = run.path[:, :named].T.tolist()
+        self.decimals = [_decimals(column) for column in columns]
+        self.names = [short_name(name, _LONG if size <= 2 else _SHORT) for name in run.names[:named]]
+        values = zip(self.names, self.decimals, columns, strict=True)
+        widths = [_pixels(f"{name} {_longest(column, d)}") for name, d, column in values]
+        for fewer in range(named, -1, -1):  # as many as have room with what is said of the others
+            self.names, left = self.names[:fewer], size - fewer
+            self.rest = "" if not left else f"and {left:,} more" if fewer else f"{size:,} parameters"
+            self.places, self.lines = _placed([*widths[:fewer], *([_pixels(self.rest)] if left else [])], width)
+            if self.lines <= _MOST_LINES:
+                break
 
     def room(self, height: int) -> float:
-        return (3 * LINE_HEIGHT + 8) / height
+        return ((2 + self.lines) * LINE_HEIGHT + 8) / height
 
     def draw(self, figure: Figure, height: int) -> list[Artist]:
         line = LINE_HEIGHT / height
-        first, second, third = (1.0 - 0.012 - (i + 0.5) * line for i in range(3))
+        first, second, *others = (1.0 - 0.012 - (i + 0.5) * line for i in range(2 + self.lines))
         title = elide(self.title, int(figure.get_figwidth() * 13))
         figure.text(_LEFT, first, title, fontsize=CAPTION_SIZE, color=NEUTRAL, va="center")
         self.step = figure.text(_LEFT, second, "", fontsize=LABEL_SIZE + 0.5, fontweight="bold", va="center")
         self.loss = figure.text(_SECOND, second, "", fontsize=LABEL_SIZE + 0.5, fontweight="bold", va="center")
-        *places, end = self._places()
-        self.values = [figure.text(at, third, "", fontsize=LABEL_SIZE - 0.5, va="center") for at in places]
-        figure.text(end, third, self.rest, fontsize=LABEL_SIZE - 0.5, va="center")
+        texts = [figure.text(at, others[i], "", fontsize=_VALUE_SIZE, va="center") for at, i in self.places]
+        self.values = texts[: len(self.names)]
+        if self.rest:
+            texts[-1].set_text(self.rest)
         return [self.step, self.loss, *self.values]
 
-    def _places(self) -> list[float]:
-        """Where the parameters are written, and what follows them, as shares of the width."""
-        widths = self.widths[: len(self.names)]
-        if len(widths) == 2 and not self.rest and widths[0] <= _SECOND * self.room_across:
-            return [_LEFT, _SECOND, 1.0]  # below the iteration and the loss
-        return [_LEFT + float(end) / self.room_across for end in np.cumsum([0, *widths])]
-
     def move(self, frame: int) -> None:
-        self.step.set_text(f"iteration {self.run.steps[frame]:,}")
+        self.step.set_text(f"step {self.run.steps[frame]:,}")
         self.loss.set_text(f"loss {loss_text(float(self.run.value[frame]))}")
         for j, (text, name) in enumerate(zip(self.values, self.names, strict=True)):
             text.set_text(f"{name} {number_text(float(self.run.path[frame, j]), self.decimals[j])}")
 
 
-def _fitting(widths: list[int], size: int, room: float) -> int:
-    """How many parameters are written: none of very many."""
-    if size > _MANY:
-        return 0
-    ends = np.cumsum(widths)
-    if len(widths) == size and ends[-1] <= room + _GAP:
-        return size
-    return int((ends + _MORE <= room).sum())
+def _placed(widths: list[float], width: int) -> tuple[list[tuple[float, int]], int]:
+    """Where texts of these widths stand, as a share of the width and a line, and how many lines they take."""
+    if len(widths) == 2 and widths[0] + _GAP <= (_SECOND - _LEFT) * width and widths[1] <= (1 - _SECOND) * width:
+        return [(_LEFT, 0), (_SECOND, 0)], 1  # below the step and the loss
+    places: list[tuple[float, int]] = []
+    at, line = _LEFT * width, 0
+    for each in widths:
+        if places and at + each > width * (1 - _LEFT):
+            at, line = _LEFT * width, line + 1
+        places.append((at / width, line))
+        at += each + _GAP
+    return places, line + 1
+
+
+def _longest(values: list[float], decimals: int) -> str:
+    return max((number_text(value, decimals) for value in values), key=len)
+
+
+def _pixels(text: str) -> float:
+    """The width of a parameter's text."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties(size=_VALUE_SIZE)))
+    font.set_size(_VALUE_SIZE, DPI)
+    font.set_text(text, 0.0)
+    return float(font.get_width_height()[0]) / 64
 
 
 def loss_text(value: float) -> str:

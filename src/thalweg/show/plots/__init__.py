@@ -80,11 +80,16 @@ def known_kind(kind: str) -> str:
     OptionError
         No such kind; the text names the nearest and all.
     """
+    from thalweg.show.plots.descent import KINDS as OF_THE_WAY
+
     kind = _ALIASES.get(kind, kind)
     if kind not in KINDS:
-        nearest = difflib.get_close_matches(str(kind), KINDS, 1)
+        nearest = difflib.get_close_matches(str(kind), (*KINDS, *OF_THE_WAY), 1)
         hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
-        raise OptionError(f"there is no picture {kind!r}", advice=f"{hint}The kinds are {', '.join(KINDS)}.")
+        raise OptionError(
+            f"there is no picture {kind!r}",
+            advice=f"{hint}The kinds are {', '.join(KINDS)}, and of the way to the fit {', '.join(OF_THE_WAY)}.",
+        )
     return kind
 
 

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from thalweg.descent import Descent
     from thalweg.result import Fit
 
-KINDS = ("loss", "traces", "surface", "surface3d", "gradient", "rate")
-_TAKES = {"loss": ("excess",), "traces": ("parameters",), "surface": ("parameters",), "surface3d": ("parameters",)}
+KINDS = ("loss", "traces", "surface", "surface3d", "gradient", "rate")  # of the way to a fit
+EVERY = ("fit", *KINDS)  # of a descent
+_TAKES = {
+    "fit": ("x",), "loss": ("excess",),
+    "traces": ("parameters",), "surface": ("parameters",), "surface3d": ("parameters",),
+}  # fmt: skip
 
 
 def plot_descent(
@@ -27,8 +31,10 @@ def plot_descent(
     Parameters
     ----------
     descent : Descent or Fit
-        Of a fit by another solver there are "loss", "traces" and "gradient".
+        Of a fit by another solver there are "fit", "loss", "traces" and "gradient".
     kind : str
+        - "fit": the fit over the data where the descent ended, as a moving picture shows it; ``x=`` chooses the column
+          along which a model of several is drawn.
         - "loss": the loss at each step, in the solver's convention, with the least value of a quadratic dashed; on a
           logarithmic axis where it spans more than a decade and a half. ``excess=True`` draws loss minus least.
         - "traces": the parameters at each step, their optimum dashed; ``parameters=`` chooses some by name.
@@ -76,11 +82,11 @@ def plot_descent(
 
 def _drawer(kind: str, options: dict[str, Any]) -> Callable[[Any, dict[str, Any]], Figure]:
     """What draws a kind, its options checked. matplotlib is imported by the drawing, not before."""
-    if kind not in KINDS:
-        nearest = difflib.get_close_matches(str(kind), KINDS, 1)
+    if kind not in EVERY:
+        nearest = difflib.get_close_matches(str(kind), EVERY, 1)
         hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
         raise OptionError(
-            f"there is no picture {kind!r} of a descent", advice=f"{hint}The kinds are {', '.join(KINDS)}."
+            f"there is no picture {kind!r} of a descent", advice=f"{hint}The kinds are {', '.join(EVERY)}."
         )
     for name in options:
         if name not in _TAKES.get(kind, ()):
@@ -90,10 +96,11 @@ def _drawer(kind: str, options: dict[str, Any]) -> Callable[[Any, dict[str, Any]
 
 
 def _draw(kind: str) -> Callable[[Any, dict[str, Any]], Figure]:
-    from thalweg.show.plots import loss_curve, traces, valley
+    from thalweg.show.plots import ended, loss_curve, traces, valley
     from thalweg.show.plots.run import run_of
 
     drawers: dict[str, Callable[..., Figure]] = {
+        "fit": ended.draw_end,
         "loss": loss_curve.draw_loss,
         "traces": traces.draw_traces,
         "surface": valley.draw_surface,

@@ -9,9 +9,10 @@ from jaxtyping import Float
 
 from thalweg.errors import NotAvailableError
 from thalweg.show.numbers import significant
+from thalweg.show.plots.key import key_above
 from thalweg.show.plots.optimum import optimum_of
 from thalweg.show.plots.run import GONE
-from thalweg.show.plots.style import LINE, NEUTRAL, POINT, TICK_SIZE, caption, dress, headline, new_figure
+from thalweg.show.plots.style import LINE, NEUTRAL, POINT, caption, dress, headline, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,6 +131,6 @@ def _finish(figure: Figure, axes: Axes, run: Run, finite: Run) -> None:
     at, height = np.asarray(line.get_xdata())[-1], np.asarray(line.get_ydata())[-1]
     axes.plot([at], [height], "o", color=LINE, markersize=7, zorder=4, label=f"step {finite.steps[-1]}: {run.ending}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
+    key_above(axes)
     if len(finite) < len(run):
         caption(figure, f"From step {run.steps[len(finite)]} on the loss is above {GONE:g}, or no number.")

@@ -33,7 +33,7 @@ def draw(race: Race, parameters: Sequence[str] | None = None) -> Figure:
     panels = figure.subplots(1, 2 if two else 1, squeeze=False)[0]
     draw_excess(panels[0], race)
     for i, name in enumerate(runs):
-        step, height = excess_shown(race, name)
+        step, height = (each[runs[name].whole] for each in excess_shown(race, name))
         panels[0].plot(
             step, height, color=colour(i), linestyle=_STYLES[i // len(PALETTE) % len(_STYLES)], linewidth=2, zorder=3,
             label=label(race, name),
@@ -72,10 +72,13 @@ def draw_excess(axes: Axes, race: Race) -> None:
 
 
 def excess_shown(race: Race, name: str) -> tuple[Float[np.ndarray, "k"], Float[np.ndarray, "k"]]:
-    """Steps and excesses that a logarithmic axis can hold: NaN from where a solver has left, and where it is there."""
+    """Steps and excesses that a logarithmic axis can hold: NaN from where a solver has left, and where it is there.
+
+    NaN, too, where only the loss of a mini-batch is known.
+    """
     run, excess = race.runs[name], race.excess(name)
     with np.errstate(invalid="ignore"):
-        gone = ~(excess <= HIGHEST)
+        gone = run.whole & ~(excess <= HIGHEST)
         height = np.where(excess > LOWEST * race.tolerance, excess, np.nan)
     if gone.any():
         first = int(gone.argmax())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast, final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from thalweg.convention import is_squared
 from thalweg.errors import NotAvailableError
@@ -44,6 +44,8 @@ class Run:
         The parameters at those steps.
     value, gradient_size, rate : array, (k,)
         The loss, the size of its gradient and the learning rate at them.
+    whole : array of bool, (k,)
+        Where the loss is that of all rows, and not of a mini-batch.
     loss : Loss
         Of one row.
     loss_name : str
@@ -66,6 +68,7 @@ class Run:
     value: Float[np.ndarray, "k"]
     gradient_size: Float[np.ndarray, "k"]
     rate: Float[np.ndarray, "k"]
+    whole: Bool[np.ndarray, "k"]
     loss: Loss
     loss_name: str
     title: str
@@ -80,7 +83,7 @@ class Run:
 
     def at(self, chosen: Int[np.ndarray, "m"] | slice) -> Run:
         """Some of the states."""
-        columns = ("steps", "path", "value", "gradient_size", "rate")
+        columns = ("steps", "path", "value", "gradient_size", "rate", "whole")
         return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
 
     @property
@@ -151,6 +154,7 @@ def _columns(trace: History) -> dict[str, Any]:
         "value": np.array(trace.value, dtype=np.float64),
         "gradient_size": np.array(trace.gradient_size, dtype=np.float64),
         "rate": np.array(trace.rate, dtype=np.float64),
+        "whole": np.array(trace.whole, dtype=np.bool_),
     }
 
 
@@ -167,27 +171,6 @@ def _likelihood(loss: Loss, convention: str) -> str:
 
 
 def solver_title(solver: object, rates: Sequence[float] = ()) -> str:
-    """ "GradientDescent, lr 0.1, momentum 0.9"; a rate that the solver found itself is taken from its states."""
-    parts = [_class_name(solver)]
-    rate = getattr(solver, "lr", None)
-    if rate == "auto" and len(set(rates)) == 1:
-        parts.append(f"lr {rates[0]:.3g} (found)")
-    elif rate is not None:
-        parts.append(f"lr {_rate_text(rate)}")
-    momentum = getattr(solver, "momentum", None)
-    if isinstance(momentum, int | float) and momentum:
-        parts.append(f"{'Nesterov ' if getattr(solver, 'nesterov', False) else ''}momentum {momentum:g}")
-    return ", ".join(parts)
-
-
-def _class_name(solver: object) -> str:
-    optimizer = getattr(solver, "optimizer", None)
-    if isinstance(optimizer, str):
-        return optimizer
-    return optimizer.__name__ if isinstance(optimizer, type) else type(solver).__name__
-
-
-def _rate_text(rate: object) -> str:
-    if isinstance(rate, int | float):
-        return f"{rate:g}"
-    return rate if isinstance(rate, str) else getattr(rate, "__name__", type(rate).__name__)
+    """A descent's own title; of what is no descent, the name of its class."""
+    title = getattr(solver, "title", None)
+    return str(title(rates)) if callable(title) else type(solver).__name__

@@ -10,6 +10,7 @@ For other losses the rest is held at its optimum, or where the descent ended if 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, final
 
@@ -18,14 +19,18 @@ import torch
 from jaxtyping import Float
 
 from thalweg.errors import NotAvailableError, OptionError
+from thalweg.objective import LARGE
 from thalweg.show.plots.optimum import Optimum, optimum_of
+from thalweg.threads import one_thread
 
 if TYPE_CHECKING:
     from thalweg.problem import Problem
     from thalweg.show.plots.run import Run
 
 PLACES = 161  # along each side of a quadratic, which costs nothing
-_EVALUATED = 41  # along each side of a loss that is evaluated at every place
+# Along each side of a loss that is evaluated at every place: as many as a budget of rows times parameters allows.
+_FEWEST, _EVALUATED = 15, 41
+_BUDGET = 4e9
 _MARGIN = 0.15
 # How many times the extent of the contour through the start a window shows: of a path, and of one that ran away.
 _FURTHEST = (10.0, 1.6)
@@ -83,11 +88,26 @@ def surface_of(runs: Run | Sequence[Run], parameters: Sequence[str] | None = Non
             advice='Draw the "loss", or fit with solver=thalweg.GradientDescent(lr=...).',
         )
     pair = _pair(runs, parameters)
-    best = next((found for found in map(optimum_of, runs) if found is not None), None)
-    x, y = (_places(runs, best, j, 1 if run.problem.quadratic is None else 0) for j in pair)
-    at = run.finite().path[-1] if best is None else best.theta
-    z = _quadratic(run.problem, pair, x, y) if run.problem.quadratic is not None else _evaluated(run, pair, at, x, y)
+    # Some thousand losses, each of microseconds where the rows are few: threads would wait longer than they reckon.
+    with one_thread() if run.problem.rows * len(run.names) <= LARGE else nullcontext():
+        best = next((found for found in map(optimum_of, runs) if found is not None), None)
+        side = places_along(run.problem.rows, len(run.names)) if run.problem.quadratic is None else PLACES
+        x, y = (_places(runs, best, j, side) for j in pair)
+        at = run.finite().path[-1] if best is None else best.theta
+        exact = run.problem.quadratic is not None
+        z = _quadratic(run.problem, pair, x, y) if exact else _evaluated(run, pair, at, x, y)
     return Surface(pair, x, y, z, best, _rest(run, best))
+
+
+def places_along(rows: int, parameters: int) -> int:
+    """Along each side of a surface whose loss is evaluated at every place.
+
+    Examples
+    --------
+    >>> places_along(200, 25), places_along(1_000_000, 25)
+    (41, 15)
+    """
+    return int(min(_EVALUATED, max(_FEWEST, (_BUDGET / max(1, rows * parameters)) ** 0.5)))
 
 
 def _pair(runs: Sequence[Run], parameters: Sequence[str] | None) -> tuple[int, int]:
@@ -117,13 +137,13 @@ def _rest(run: Run, best: Optimum | None) -> str:
     return "the others held where the descent ended" if best is None else "the others held at their optimum"
 
 
-def _places(runs: Sequence[Run], best: Optimum | None, j: int, evaluated: int) -> Float[np.ndarray, "m"]:
+def _places(runs: Sequence[Run], best: Optimum | None, j: int, side: int) -> Float[np.ndarray, "m"]:
     """Values of one parameter that hold the paths and the optimum."""
     stayed = [run for run in runs if not run.ran_away]  # of a race, the window is theirs
     spans = [_span(run, best, j) for run in stayed or runs]
     low, high = min(low for low, _ in spans), max(high for _, high in spans)
     margin = max(_MARGIN * (high - low), _NARROWEST * max(abs(low), abs(high)), 1e-12)
-    return np.linspace(low - margin, high + margin, _EVALUATED if evaluated else PLACES)
+    return np.linspace(low - margin, high + margin, side)
 
 
 def _span(run: Run, best: Optimum | None, j: int) -> tuple[float, float]:

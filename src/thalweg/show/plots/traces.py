@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.errors import OptionError
+from thalweg.show.plots.key import key_above
 from thalweg.show.plots.names import short_name
 from thalweg.show.plots.optimum import Optimum, optimum_of
-from thalweg.show.plots.style import PALETTE, TICK_SIZE, caption, dress, headline, new_figure
+from thalweg.show.plots.style import PALETTE, caption, dress, headline, new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ def draw_traces(run: Run, parameters: Sequence[str] | None = None) -> Figure:
     if shown < len(finite):
         axes.set_xlim(finite.steps[0] - 0.04 * finite.steps[shown], finite.steps[shown])
     dress(axes, "", "step", "parameters")
-    axes.legend(fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
+    key_above(axes)
     headline(figure, run.title)
     caption(figure, _caption(run, chosen, best, shown))
     return figure

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from thalweg.show.plots.key import key_above
 from thalweg.show.plots.names import short_name
 from thalweg.show.plots.run import Run
 from thalweg.show.plots.style import LINE, NEUTRAL, TICK_SIZE, caption, dress, headline, new_figure
@@ -126,7 +127,7 @@ def draw_race(runs: Mapping[str, Run], colours: Sequence[str], axes: Axes, surfa
 def _key(axes: Axes) -> None:
     axes.plot([], [], "o", markerfacecolor="white", markeredgecolor=LINE, markersize=8, label="start", linestyle="none")
     axes.plot([], [], "o", color=LINE, markersize=8, label="end", linestyle="none")
-    axes.legend(fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
+    key_above(axes)
 
 
 def _notes(run: Run, surface: Surface) -> str:
