@@ -138,7 +138,7 @@ REFUSED_ARRAYS: dict[str, tuple[Any, str]] = {
     "complex": (X + 1j, "column 'x' is of type complex128"),
     "mixed objects": (np.array([*X[:-1], "a"], object), r"'x' mixes numbers and text.*row 60"),
     "lengths": (X[:-1], "'x' has 59 rows, 'y' has 60"),
-    "row vector": (X[None], "'x' has 1 rows"),
+    "row vector": (X[None], "'x' has 1 row, "),
     "three dimensions": (np.ones((N, 2, 2)), r"'x' has shape \(60, 2, 2\)"),
     "dates": (np.array(["2020-01-01"] * N, "M8[D]"), "'x' is of type datetime64.*number first"),
     "2^53 + 1": (np.full(N, 2**53 + 1), r"9007199254740993.*row 1\).*C\(x\)"),

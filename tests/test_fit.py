@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import thalweg as tw
-from thalweg.errors import DomainError, OptionError, ThalwegWarning
+from thalweg.errors import DomainError, NotAvailableError, OptionError, ThalwegError, ThalwegWarning
 from thalweg.foreign import FOREIGN
 
 ROWS = 60
@@ -208,3 +208,33 @@ def test_a_solver_that_is_none_is_answered_with_what_to_write(solver: Any, advic
             tw.fit(model, data, solver=solver)
     with pytest.raises(OptionError, match=advice.replace("solver=", "(solver=)?")):
         tw.race("y ~ x", data, {"a": solver})
+
+
+def test_a_descent_that_stopped_early_says_so(data: dict[str, Any], tmp_path: Any) -> None:
+    with pytest.warns(ThalwegWarning):
+        fit = tw.fit("y ~ x", data, solver=tw.GradientDescent(lr=0.01, steps=3))
+    for asked in (lambda: fit.vcov("HC3"), lambda: fit.vcov("model"), lambda: fit.residuals("studentized")):
+        with pytest.raises(NotAvailableError, match=r"the descent ended .* standard errors from the optimum"):
+            asked()
+    with pytest.raises(OptionError):
+        fit.vcov("HC9")
+    fit.save(tmp_path / "m.safetensors")
+    loaded = tw.load(tmp_path / "m.safetensors")
+    for asked in (loaded.diagnose, lambda: loaded.explain_step(0)):
+        with pytest.raises(NotAvailableError, match="loaded from a file, which holds no descent"):
+            asked()
+    with pytest.raises(NotAvailableError, match="not made by a descent"):
+        tw.fit("y ~ x", data).diagnose()
+
+
+@pytest.mark.parametrize("formula", ["y ~ x", torch.nn.Linear(1, 1)])
+@pytest.mark.parametrize(("resume", "told"), [(True, "needs the file"), ("yes", "resume is 'yes'")])
+def test_resume_without_a_checkpoint(data: dict[str, Any], formula: Any, resume: Any, told: str) -> None:
+    with pytest.raises(OptionError, match=told):
+        tw.fit(formula, {"x": data["x"], "y": data["y"]}, solver=tw.GradientDescent(steps=2), resume=resume)
+
+
+def test_one_row_is_no_rows() -> None:
+    assert "1 row:" in repr(tw.fit("y ~ x - 1", {"x": [1.0], "y": [2.0]}))
+    with pytest.raises(ThalwegError, match="has 1 row, "):
+        tw.fit("y ~ x", {"x": [1.0], "y": [2.0, 3.0]})

@@ -244,7 +244,8 @@ def compare_gradients(
         title, library = type(getattr(formula, "original", formula)).__name__, library_for(None)
     found = _compared(problem, theta, steps=steps, lr=lr, gradient=gradient, dtype=DTYPES[dtype])
     digits = "float32" if found.bits == 24 else "float64"
-    return replace(found, title=f'{title}: loss "{loss}", {problem.rows} rows, {digits}{found.title}', library=library)
+    rows = f"{problem.rows} row{'s' * (problem.rows != 1)}"
+    return replace(found, title=f'{title}: loss "{loss}", {rows}, {digits}{found.title}', library=library)
 
 
 SIGNATURE = tuple(

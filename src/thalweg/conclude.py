@@ -28,7 +28,7 @@ from thalweg.errors import (
     SeparationWarning,
     tell,
 )
-from thalweg.inference.covariance import count_clusters, default_kind, degrees_of_freedom
+from thalweg.inference.covariance import check_kind, count_clusters, default_kind, degrees_of_freedom
 from thalweg.inference.covariance import covariance as covariance_of
 from thalweg.inference.statistics import compute
 from thalweg.losses.base import Family
@@ -110,6 +110,9 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
 
 def recovered(fit: Fit, kind: str, cluster: str | None = None) -> tuple[Tensor | None, str | None]:
     """The covariance of another kind than the fit's own, or why there is none."""
+    check_kind(kind)
+    if fit.unscaled is None and fit.covariance_reason:
+        return None, fit.covariance_reason
     rows = fit.data() if fit.rows is not None or kind != "model" else None
     if cluster is not None and rows is not None:
         again = Spec.learn(f"{fit.spec.response.name} ~ 1", rows.source, cluster=cluster, missing=rows.spec.missing)

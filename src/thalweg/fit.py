@@ -32,7 +32,7 @@ from thalweg.solvers.base import Solver, State
 from thalweg.solvers.choose import choose, start_vector
 from thalweg.solvers.descent import DescentSolver
 from thalweg.solvers.dispersion import solve_with_alpha
-from thalweg.solvers.iterate import Observer, solve
+from thalweg.solvers.iterate import Observer, check_resume, solve
 from thalweg.threads import one_thread
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ def fit(
     )
     if ready.unknown_alpha:
         check_heeded(solver=solver, stop=stop, checkpoint=checkpoint, resume=resume)
+    check_resume(resume, checkpoint)
     rows, model = ready.rows, ready.model
     history = History()
     watching: list[Observer] = [history, *([] if progress is None else [progress]), *map(adapted, listed(observers))]

@@ -377,6 +377,10 @@ class Fit(Record):
         return self._descended().diagnose()
 
     def _descended(self) -> Descent:
+        if self.descent is None and self.solution is None:
+            raise NotAvailableError(
+                "this fit was loaded from a file, which holds no descent", advice="Fit again to see its steps."
+            )
         if self.descent is None:
             raise NotAvailableError(
                 "this fit was not made by a descent",
@@ -489,7 +493,8 @@ class Fit(Record):
         save(self, path)
 
     def __repr__(self) -> str:
-        return f"<Fit {self.formula!r}, {self.family.name}, {self.statistics.n:.15g} rows: call summary()>"
+        n = self.statistics.n
+        return f"<Fit {self.formula!r}, {self.family.name}, {n:.15g} row{'s' * (n != 1)}: call summary()>"
 
     def _repr_html_(self) -> str:
         return self.summary_html()

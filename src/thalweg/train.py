@@ -30,7 +30,7 @@ from thalweg.predictors import ModulePredictor, Predictor
 from thalweg.problem import MemoryProblem, device_of
 from thalweg.solvers.base import Solver
 from thalweg.solvers.descent import DTYPES, DescentSolver
-from thalweg.solvers.iterate import solve
+from thalweg.solvers.iterate import check_resume, solve
 from thalweg.threads import one_thread
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def fit_predictor(
     >>> {name: value.numpy().round(4).tolist() for name, value in descent.parameters.items()}
     {'w': [51.826, -9.4314], 'b': 45.1103}
     """
+    check_resume(resume, checkpoint)
     chosen = _solver(solver)
     problem, theta = problem_of_predictor(
         predictor,

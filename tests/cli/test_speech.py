@@ -8,7 +8,9 @@ import pytest
 import typer
 
 from thalweg.cli.app import app
+from thalweg.cli.descent import optimizer_named
 from thalweg.cli.speech import OPTIONS, in_options
+from thalweg.errors import OptionError
 
 
 def _options(verb: str) -> set[str]:
@@ -91,3 +93,11 @@ def test_advice_of_a_real_run(call, tmp_path) -> None:
     ended = call("fit", "diabetes", "progression ~ bmi", *steps)
     assert "Set --max-iter " in ended.err
     assert "Set --max-iter " in ended.json["notes"][0]
+
+
+def test_every_solver_is_listed_once() -> None:
+    with pytest.raises(OptionError) as caught:
+        optimizer_named("qqqq")
+    listed = str(caught.value.advice).removeprefix("There are: ").rstrip(".").split(", ")
+    assert len(listed) == len(set(listed))
+    assert {"gd", "lbfgs", "sgd", "adam"} <= set(listed)

@@ -55,7 +55,7 @@ def test_distance_of_a_squared_loss(problem_from, line):
     assert end.gradient_norm == pytest.approx(float(gradient.norm()), rel=1e-12)
     design = torch.stack([torch.ones_like(line["x"]), line["x"]], 1)
     move = theta - fit.theta
-    phi = float(problem.value(theta))  # 2 J / n is the mean of squares
+    phi = float(problem.value(fit.theta))  # 2 J / n at the optimum is the mean of squares there
     assert end.standard_errors == pytest.approx(math.sqrt(move @ (design.T @ design) @ move / phi), rel=1e-9)
 
 

@@ -37,7 +37,20 @@ def test_statistics_of_columns(problem_from, normal):
 def test_an_uncentred_column(problem_from, normal):
     found = blamed(problem_from("y ~ a + b", {**normal, "b": normal["b"] + 8}))
     assert (found.name, found.reason) == ("b", "uncentred")
-    assert "write scale(b, ddof=0) in the formula" in found.advice
+    assert found.advice == "Standardize every column: write scale(a, ddof=0) + scale(b, ddof=0) in the formula."
+
+
+def test_one_column_is_named_alone_where_the_others_are_standardized(problem_from, normal):
+    a = (normal["a"] - normal["a"].mean()) / normal["a"].std(correction=0)
+    found = blamed(problem_from("y ~ a + b", {**normal, "a": a, "b": normal["b"] + 8}))
+    assert found.advice == "Standardize `b`: write scale(b, ddof=0) in the formula."
+    found = blamed(problem_from("y ~ scale(a) + b", {**normal, "b": normal["b"] + 8}))
+    assert found.advice == "Standardize `b`: write scale(b, ddof=0) in the formula."
+
+
+def test_columns_that_are_not_plain_are_not_written_out(problem_from, normal):
+    found = blamed(problem_from("y ~ a + I(a**2) + b", {**normal, "b": normal["b"] + 80}))
+    assert found.advice.startswith("Standardize every column of numbers: write scale(..., ddof=0) around each")
 
 
 def test_without_an_intercept_centring_is_no_remedy(problem_from, normal):

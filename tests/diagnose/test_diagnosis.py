@@ -204,3 +204,29 @@ def test_unknown_options_and_formulas_are_refused_as_by_fit(line):
         diagnose("y ~ x", line, learning=0.1)
     with pytest.raises(FormulaError):
         diagnose("y ~", line)
+
+
+def test_the_advice_of_several_columns_keeps_what_is_promised():
+    terms = ["age", "sex", "bmi", "bp", *(f"s{k}" for k in range(1, 7))]
+    found = diagnose("progression ~ " + " + ".join(terms), "diabetes")
+    assert "Standardize every column of numbers: write scale(..., ddof=0) around each" in str(found)
+    assert "`s1`: write" not in str(found)
+    followed = diagnose("progression ~ " + " + ".join(f"scale({term}, ddof=0)" for term in terms), "diabetes")
+    assert followed.steps["fastest"] == pytest.approx(found.standardized.steps, rel=0.01)
+    assert "Standardize" not in str(followed)
+
+
+def test_a_growth_beyond_all_numbers():
+    found = diagnose("y ~ x", {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.0, 5.0, 8.0]}, lr=1e300)
+    assert "the loss grows without bound." in str(found)
+    with pytest.raises(tw.errors.DivergenceError, match="the loss grows without bound"):
+        tw.fit("y ~ x", {"x": [0.0, 1.0, 2.0], "y": [1.0, 3.0, 8.0]}, solver=tw.GradientDescent(lr=1e300))
+
+
+def test_a_momentum_is_not_shown_as_1():
+    x = [2e3 + k for k in range(8)]
+    found = diagnose("y ~ x", {"x": x, "y": [1.0, 3.0, 5.0, 8.0, 8.0, 9.0, 13.0, 13.0]})
+    lr, momentum = found.best
+    assert momentum == 0.99999
+    assert lr * found.largest < 2 * (1 + momentum)
+    assert "momentum=0.99999:" in str(found)

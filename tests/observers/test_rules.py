@@ -242,3 +242,9 @@ def test_fit_takes_rules(problem):
     assert fit.trace.value[-1] < 1.0 <= fit.trace.value[-2]
     newton = tw.fit("progression ~ bmi", "diabetes", family="poisson", stop=MaxSteps(1))
     assert (newton.solution.status, newton.solution.details["rule"]) == (Status.REACHED, "MaxSteps(1)")
+
+
+@pytest.mark.parametrize("value", ["1", True, b"1"])
+def test_a_loss_is_a_number(value):
+    with pytest.raises(OptionError, match="LossBelow is given"):
+        LossBelow(value)

@@ -272,3 +272,22 @@ def test_a_fit_with_adam_tells_how_far_it_came():
         warnings.simplefilter("error")
         fit = tw.fit("y ~ x", data, solver=TorchOptimizer("Adam", 3000, lr=0.05))
     assert fit.coefficients["x"] == pytest.approx(2.0, rel=1e-5)
+
+
+def test_options_that_torch_asserts_are_refused() -> None:
+    with pytest.raises(OptionError, match="cannot be"):
+        TorchOptimizer("Adam", foreach=True, fused=True)
+    with pytest.raises(IncompatibleError, match=r"torch\.optim\.Adam refuses this: .*capturable"):
+        solve(TorchOptimizer("Adam", steps=3, capturable=True), problem())
+
+
+@pytest.mark.parametrize("made", [tw.SGD, TorchOptimizer, lambda seed: tw.Patience(3, seed=seed)])
+def test_a_seed_has_a_bound(made) -> None:
+    with pytest.raises(OptionError, match="seed"):
+        made(seed=2**64)
+    made(seed=2**63 - 1)
+
+
+def test_replay_is_a_truth_value() -> None:
+    with pytest.raises(OptionError, match="replay is 3"):
+        tw.GradientDescent(replay=3)

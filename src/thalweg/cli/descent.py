@@ -286,7 +286,7 @@ def optimizer_named(name: str) -> str:
     found = {each.lower(): each for each in classes}
     if name.lower() not in found:
         near = difflib.get_close_matches(name.lower(), [*OURS, *found], n=1)
-        known = ", ".join([*OURS, *sorted(found)])
+        known = ", ".join(dict.fromkeys([*OURS, *sorted(found)]))
         advice = f"Did you mean {near[0]!r}?" if near else f"There are: {known}."
         raise OptionError(f"there is no solver {name!r}", advice=advice)
     return found[name.lower()]

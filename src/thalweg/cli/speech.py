@@ -56,7 +56,7 @@ _PHRASES = {
     "a file that `save` wrote": "a file that `thalweg fit --out` wrote",
 }
 _SOLVERS = {"GradientDescent": "gd", "LBFGS": "lbfgs"}
-_SOLVER = re.compile(rf"\bsolver=({'|'.join(_SOLVERS)})\(([^()]*)\)")
+_SOLVER = re.compile(rf"\bsolver=(?:thalweg\.)?({'|'.join(_SOLVERS)})\((?:lr=\.\.\.)?([^()]*)\)")
 _VALUE = r"""\[(?P<list>[^\]]*)\]|'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<bare>[\w.+-]*\w)"""
 _KEYWORD = re.compile(rf"(?<![\w.-])(?P<name>{'|'.join(OPTIONS)})=(?:{_VALUE})?")
 _PICTURE = re.compile(r'plot\("(\w+)"\)')
@@ -75,6 +75,8 @@ def in_options(text: str) -> str:
     'Set --lr 0.049, or --allow-divergence to see it.'
     >>> in_options("set steps=600, or solver=GradientDescent(lr=0.0517, momentum=0.8, steps=72).")
     'set --steps 600, or --solver gd --lr 0.0517 --momentum 0.8 --steps 72.'
+    >>> in_options("Fit with solver=thalweg.GradientDescent(lr=...) and one step or more.")
+    'Fit with --solver gd and one step or more.'
     """
     for phrase, ours in _PHRASES.items():
         text = text.replace(phrase, ours)

@@ -55,7 +55,7 @@ def _rows(columns: Mapping[str, Any]) -> int:
     for name, other in lengths.items():
         if other != rows:
             raise ColumnError(
-                f"columns of different lengths: '{first}' has {rows} rows, '{name}' has {other}",
+                f"columns of different lengths: '{first}' has {rows} row{'s' * (rows != 1)}, '{name}' has {other}",
                 advice="Every column needs one value per row.",
             )
     return rows

@@ -60,8 +60,9 @@ class Joined(Source):
                 yield Batch({**batch.columns, **joined}, batch.rows, batch.start, batch.numbers)
         if read != self._rows:
             names = ", ".join(name.removesuffix("_given") for name in self.extra)
+            told = f"{read} row{'s' * (read != 1)}"
             raise DataError(
-                f"the array given for {names} has {self._rows} entries, but the data have {read} rows",
+                f"the array given for {names} has {self._rows} entries, but the data have {told}",
                 advice="Give one entry per row of the data, in the same order.",
             )
 

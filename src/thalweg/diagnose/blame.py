@@ -23,6 +23,7 @@ SCALE = 10.0  # times the typical spread of the other columns, from where a colu
 OUTLIER = 0.5  # part of a column's sum of squares that one row holds
 FEW = 6  # rows among which one naturally holds much
 COLLINEAR = 1e3  # condition number of standardized columns
+LIKE = 0.02  # how near 0 a mean and 1 a spread are of a column that is on the scale of standardized ones
 PART = 0.2  # of the largest weight in the flattest direction, from where a column is named
 MOST = 5  # columns that are named
 
@@ -111,14 +112,33 @@ def _ratio(columns: Columns, place: int) -> float:
 
 
 def _advice(columns: Columns, reason: str, name: str, row: int) -> str:
-    plain = re.fullmatch(r"[A-Za-z_]\w*", name) is not None
+    others = [columns.names[j] for j in columns.moving if columns.names[j] != name and not _standard(columns, j)]
     if reason == "outlier":
-        return f"Look at row {row}: is `{name}` right there? If it is, take its logarithm or standardize it."
-    if reason in ("uncentred", "scale"):
-        what = "standardize" if reason == "scale" or len(columns.moving) > 1 else "centre or standardize"
-        how = f": write scale({name}, ddof=0) in the formula" if plain else ""
-        return f"{what.capitalize()} `{name}`{how}."
-    return ""
+        which = "it" if not others else "every column"
+        return f"Look at row {row}: is `{name}` right there? If it is, take its logarithm or standardize {which}."
+    if reason not in ("uncentred", "scale"):
+        return ""
+    if others:  # one alone may make it worse, and what standardizing is said to do is of all
+        names = [each for each in columns.names if each == name or each in others]
+        if len(names) > MOST or not all(map(_plain, names)):
+            return "Standardize every column of numbers: write scale(..., ddof=0) around each of them in the formula."
+        return f"Standardize every column: write {' + '.join(map(_scaled, names))} in the formula."
+    what = "standardize" if reason == "scale" or len(columns.moving) > 1 else "centre or standardize"
+    how = f": write {_scaled(name)} in the formula" if _plain(name) else ""
+    return f"{what.capitalize()} `{name}`{how}."
+
+
+def _standard(columns: Columns, place: int) -> bool:
+    """Whether a column is standardized already, with either divisor."""
+    return abs(float(columns.mean[place])) < LIKE and abs(float(columns.spread[place]) - 1) < LIKE
+
+
+def _plain(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z_]\w*", name) is not None
+
+
+def _scaled(name: str) -> str:
+    return f"scale({name}, ddof=0)"
 
 
 def collinear(columns: Columns | None, correlation: Float[Tensor, "p p"] | None) -> str:

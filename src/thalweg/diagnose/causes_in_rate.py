@@ -15,7 +15,7 @@ from thalweg.diagnose.rates import growth, rule, stable_limit
 from thalweg.diagnose.remedies import remedies
 from thalweg.diagnose.setting import first_above
 from thalweg.diagnose.spectrum import spectrum_of
-from thalweg.diagnose.words import count, digits_apart, settable_rate, short, times
+from thalweg.diagnose.words import by_step, count, digits_apart, settable_rate, short, times
 from thalweg.problem import MemoryProblem
 
 BATCHES = 256  # that are looked at
@@ -143,8 +143,8 @@ def above(found: Evidence) -> Cause | None:
         return None
     place, spectrum = found.steepest
     first, second = digits_apart(setting.rate, found.limit)
-    ratio = times(growth(spectrum.eigenvalues, setting.rate, setting.momentum, setting.nesterov))
-    grows = f": the loss grows {ratio} a step" if spectrum.kind == "exact" else ""
+    ratio = by_step(growth(spectrum.eigenvalues, setting.rate, setting.momentum, setting.nesterov))
+    grows = f": the loss grows {ratio}" if spectrum.kind == "exact" else ""
     where = f" {place}" if place else ""
     advice = _bearable(found)
     blame = found.blame

@@ -19,6 +19,8 @@ from thalweg.diagnose.standardized import Changed, changed
 from thalweg.diagnose.words import settable_rate
 from thalweg.problem import Problem
 
+BEYOND = 1e100  # lr times the largest curvature: such a descent never converges, and its squares overflow
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -70,6 +72,8 @@ class Prospects:
         if self.optimum is None or lr is None or not math.isfinite(lr):
             return math.nan
         z = self.optimum.distance(self.start)
+        if lr * float(self.optimum.eigenvalues.max()) > BEYOND:
+            return math.inf
         recursion = Recursion(self.optimum.eigenvalues, z, lr, momentum, nesterov)
         excess = recursion.excess_at(0)
         if self.optimum.kind != "exact" and not 0.1 * excess <= self.excess <= 10 * excess:

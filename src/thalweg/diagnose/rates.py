@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from thalweg.diagnose.words import digits_apart, times
+from thalweg.diagnose.words import by_step, digits_apart
 from thalweg.errors import DivergenceError
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def growth(eigenvalues: Float[Tensor, "k"], lr: float, momentum: float = 0.0, ne
     positive = eigenvalues[eigenvalues > 0]
     if positive.numel() == 0:
         return 1.0
-    return float(spectral_radii(positive, lr, momentum, nesterov).max()) ** 2
+    radius = float(spectral_radii(positive, lr, momentum, nesterov).max())
+    return radius * radius  # inf, where ** would raise
 
 
 def rule(momentum: float = 0.0, nesterov: bool = False) -> str:
@@ -159,7 +160,7 @@ def check_rate(problem: Problem, lr: float, momentum: float = 0.0, nesterov: boo
     factor = growth(quadratic.eigenvalues, lr, momentum, nesterov)
     if momentum > 1 and factor > 1:
         raise DivergenceError(
-            f"momentum {momentum:g} is above 1: the velocity grows by itself, and the loss {times(factor)} a step",
+            f"momentum {momentum:g} is above 1: the velocity grows by itself, and the loss {by_step(factor)}",
             advice=f"Set momentum=0.9, or 0. {RUN_ANYWAY}",
         )
     if lr <= limit:
@@ -171,6 +172,6 @@ def check_rate(problem: Problem, lr: float, momentum: float = 0.0, nesterov: boo
     first, second = digits_apart(lr, limit)
     raise DivergenceError(
         f"lr {first} is above the stable limit {second} ({rule(momentum, nesterov)}{f', {cause}' if cause else ''}):"
-        f" the loss grows {times(factor)} a step",
+        f" the loss grows {by_step(factor)}",
         advice=f"{remedies(problem, momentum=momentum > 0)} {RUN_ANYWAY}",
     )

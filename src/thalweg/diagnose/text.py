@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.diagnose.rates import rule
 from thalweg.diagnose.remedies import subject
-from thalweg.diagnose.words import count, digits_apart, short, times
+from thalweg.diagnose.words import by_step, count, digits_apart, short
 
 if TYPE_CHECKING:
     from thalweg.diagnose.diagnosis import Diagnosis
@@ -96,7 +96,7 @@ def _judged(found: Diagnosis, about: str) -> str:
         first, second = digits_apart(found.lr, found.limit)
         may = "" if found.kind == "exact" else "may "
         head = f"lr {first} is above the stable limit {second} ({rule(found.momentum, found.nesterov)}{cause})"
-        return f"{head}: the loss {may}{'grow' if may else 'grows'} {times(found.growth)} a step."
+        return f"{head}: the loss {may}{'grow' if may else 'grows'} {by_step(found.growth)}."
     if found.momentum >= 1 and not found.nesterov:
         return (
             f"With momentum {found.momentum:g} (a gradient that is never cleared) the descent swings for ever and never"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+MOMENTUM = 0.99999  # the largest that is written: as many digits as are shown
 MOST = 1e9  # steps beyond which a count is only said to be larger
 
 
@@ -32,6 +33,17 @@ def times(factor: float) -> str:
     if 0 < abs(factor - 1) < 0.1:
         return f"{factor:.{min(2 - math.floor(math.log10(abs(factor - 1))), 12)}g}x"
     return f"{short(factor)}x"
+
+
+def by_step(factor: float) -> str:
+    """How a loss that is multiplied by a factor at each step grows.
+
+    Examples
+    --------
+    >>> by_step(12.04), by_step(float("inf"))
+    ('12x a step', 'without bound')
+    """
+    return f"{times(factor)} a step" if math.isfinite(factor) else "without bound"
 
 
 def count(steps: float, what: str = "step") -> str:
@@ -73,7 +85,11 @@ def settable_pair(rate: float, momentum: float) -> tuple[float, float]:
     --------
     >>> settable_pair(0.0517, 0.79629), settable_pair(1e-4, 0.99987654)
     ((0.0517, 0.8), (0.0001, 0.99988))
+    >>> settable_pair(0.1, 0.9999999)  # what six digits do not tell from 1 is not set
+    (0.0999, 0.99999)
     """
+    if momentum >= MOMENTUM:  # the rate that is stable falls with it, as 1 + momentum
+        return settable_rate(rate * (1 + MOMENTUM) / (1 + momentum)), MOMENTUM
     left = 1 - momentum
     places = 1 - math.floor(math.log10(left)) if left > 0 else 0
     cut = math.floor(left * 10.0**places) / 10.0**places

@@ -55,6 +55,7 @@ class _Row:
     unscaled: Tensor | None
     statistics: Statistics
     rank: int
+    reason: str | None = None
 
     @property
     def response(self) -> Tensor:
@@ -76,7 +77,8 @@ class _Row:
     @cached_property
     def leverage(self) -> Tensor:
         if self.unscaled is None:
-            raise NotAvailableError("the fit has no leverages: the curvature at its coefficients has no inverse")
+            reason = self.reason or "the curvature at its coefficients has no inverse"
+            raise NotAvailableError(f"the fit has no leverages: {reason}")
         x = self.r.matrix.dense()
         curvature = self.family.fisher(self.r.y, self.r.eta)
         present = (self.r.repeat > 0).to(x.dtype)
@@ -142,6 +144,7 @@ def row_columns(
     statistics: Statistics,
     rank: int,
     weights_kind: str = "precision",
+    reason: str | None = None,
 ) -> dict[str, Float[Tensor, "n"]]:
     """Several kinds at once, in one pass over the rows.
 
@@ -151,6 +154,8 @@ def row_columns(
         Any of the module's table, "fitted" (mu) and "linear_predictor" (eta).
     rows, family, theta, unscaled, statistics, rank, weights_kind
         As in `thalweg.inference.covariance`. The statistics are those of the fit, also when other rows are read.
+    reason : str, optional
+        Why there is no `unscaled`.
 
     Returns
     -------
@@ -169,7 +174,7 @@ def row_columns(
             raise OptionError(f"residuals of kind {kind!r}", advice=f"The kinds are {', '.join(KINDS)}.")
 
     def work(reading: Reading) -> list[Tensor]:
-        row = _Row(reading, family, unscaled, statistics, rank)
+        row = _Row(reading, family, unscaled, statistics, rank, reason)
         return [_FORMULAS[kind](row) for kind in kinds]
 
     parts = list(map_readings(work, rows, family, theta, weights_kind, keep_absent=True))
@@ -211,5 +216,6 @@ def diagnostics(fit: Fit, kinds: Sequence[str], rows: Readable | None = None) ->
         statistics=fit.statistics,
         rank=len(fit.names) - len(fit.aliased),
         weights_kind=fit.options.get("weights_kind", "precision"),
+        reason=fit.covariance_reason,
     )
     return {kind: column.numpy(force=True) for kind, column in columns.items()}

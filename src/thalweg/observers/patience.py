@@ -69,7 +69,7 @@ class Patience(Rule):
         self, steps: int, held_out: float = 0.2, *, every: int = 1, seed: int = 0, min_delta: float = 0.0
     ) -> None:
         self.steps, self.every = whole("Patience", steps, least=1), whole("Patience: every", every, least=1)
-        self.seed = whole("Patience: seed", seed, least=0)
+        self.seed = whole("Patience: seed", seed, least=0, most=2**63 - 1)
         if not isinstance(held_out, int | float) or not 0 < held_out < 1:
             raise OptionError(f"Patience: held_out is {held_out!r}", advice="Give a share between 0 and 1.")
         if not isinstance(min_delta, int | float) or not 0 <= min_delta < math.inf:

@@ -270,17 +270,19 @@ def rule_of(stop: Any) -> Rule:
     )
 
 
-def whole(what: str, value: Any, *, least: int) -> int:
+def whole(what: str, value: Any, *, least: int, most: int | None = None) -> int:
     """A whole number, or an OptionError that says what it is for."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise OptionError(f"{what} is given {value!r}", advice=f"Give a whole number, {least} or more.")
+    if most is not None and value > most:
+        raise OptionError(f"{what} is given {value!r}", advice=f"Give a whole number, at most {most}.")
     return value
 
 
 def number(what: str, value: Any, *, least: float = 0.0) -> float:
     """A finite number above `least`, or an OptionError that says what it is for."""
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool | str | bytes) else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not (math.isfinite(number) and number > least):

@@ -201,6 +201,6 @@ def _flat(output: object, x: Tensor) -> Float[Tensor, "n"]:
         return output.reshape(rows)
     shape = tuple(output.shape) if isinstance(output, Tensor) else f"none: it is a {type(output).__name__}"
     raise DataError(
-        f"for {rows} rows the module returns the shape {shape}",
+        f"for {rows} row{'s' * (rows != 1)} the module returns the shape {shape}",
         advice=f"One number for each row is wanted: ({rows},) or ({rows}, 1).",
     )

@@ -123,7 +123,8 @@ def _shown(rows: RowTable) -> list[int]:
 def _heading(step: Step) -> list[str]:
     descent, problem = step.descent, step.descent.problem
     title = f"Step {step.number}: from state {step.number} to state {step.number + 1} of {solver_title(descent.solver)}"
-    where = f"batch of {len(step.batch)} of {problem.rows} rows" if step.batch is not None else f"{problem.rows} rows"
+    all_rows = f"{problem.rows} row{'s' * (problem.rows != 1)}"
+    where = f"batch of {len(step.batch)} of {all_rows}" if step.batch is not None else all_rows
     what = descent.rows.spec.formula if descent.rows is not None else f"{len(problem.names)} parameters"
     return [title, f'{what}, loss "{problem.convention}", {where}. Numbers are shown to {_digits(step)} digits.']
 

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,7 @@ Differentiation = str | Derivative | Callable[..., Any]
 """What `derivative` may be: a name, or a function gradient(parameters, x, y)."""
 
 Kind = TypeVar("Kind", bound="DescentState")
+Same = TypeVar("Same", bound="DescentSolver")
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 BEYOND = 1e4  # times the loss at the start (or without parameters): a loss that no descent comes back from
 FEW = 8  # parameters whose gradient is read as numbers
@@ -170,7 +171,7 @@ class DescentSolver(Solver[Problem]):
         if isinstance(momentum, int | float) and momentum:
             yield f"{'Nesterov ' if told.get('nesterov') else ''}momentum {momentum:g}"
 
-    def changed(self, **options: Any) -> Self:
+    def changed(self: Same, **options: Any) -> Same:
         """The same solver with other values of the options that `longer` and `calmer` name."""
         new = copy.copy(self)
         for name, value in options.items():

@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from thalweg.errors import OptionError
 from thalweg.problem import Problem
 from thalweg.solvers.armijo import Armijo, rounding
 from thalweg.solvers.base import State, Status
@@ -130,6 +131,8 @@ class GradientDescent(DescentSolver):
         )
         check_lr(lr)
         check_momentum(momentum, nesterov, lr)
+        if replay is not None and not isinstance(replay, bool):
+            raise OptionError(f"replay is {replay!r}", advice="Give True, False or None.")
         self._constant = None if callable(lr) or isinstance(lr, str | Armijo) else float(lr)
         self.lr: LearningRate = lr if self._constant is None else self._constant
         self.momentum: float | Literal["auto"] = "auto" if isinstance(momentum, str) else float(momentum)

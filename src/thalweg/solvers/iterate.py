@@ -109,6 +109,21 @@ def solve(
     return _Run(solver, objective, observers, stop, checkpoint, resume).outcome(theta)
 
 
+def check_resume(resume: Any, checkpoint: Any) -> None:
+    """Refuse a `resume` that is none, or that has no checkpoint to go on from.
+
+    Raises
+    ------
+    OptionError
+    """
+    if resume is not None and not isinstance(resume, bool):
+        raise OptionError(f"resume is {resume!r}", advice="Give True, False or None.")
+    if resume and checkpoint is None:
+        raise OptionError(
+            "resume=True needs the file to go on from", advice='As in: checkpoint="run.ckpt", resume=True.'
+        )
+
+
 @final
 class _Run(Generic[Target]):
     """One solve: what takes part in it, and how far it is."""

@@ -112,7 +112,7 @@ class BatchSolver(DescentSolver):
         for name, value in (("epochs", epochs), ("batch_size", batch_size), ("evaluate", evaluate)):
             if value is not None:
                 whole(name, value)
-        whole("seed", seed, 0)
+        whole("seed", seed, 0, 2**63 - 1)
         if not isinstance(drop_last, bool):
             raise OptionError(f"drop_last is {drop_last!r}", advice="Give True or False.")
         self.epochs, self.batch_size, self.evaluate, self.seed = epochs, batch_size, evaluate, seed

@@ -244,10 +244,12 @@ def _bare(text: str) -> str:
         return "0.01"
 
 
-def whole(name: str, value: Any, least: int = 1) -> None:
-    """Refuse what is no whole number from `least` on."""
+def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> None:
+    """Refuse what is no whole number from `least` to `most`."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise OptionError(f"{name} is {value!r}", advice=f"Give a whole number, {least} or more.")
+    if most is not None and int(value) > most:
+        raise OptionError(f"{name} is {value!r}", advice=f"Give a whole number, at most {most}.")
 
 
 def part(name: str, value: Any) -> None:

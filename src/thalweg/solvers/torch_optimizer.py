@@ -12,7 +12,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, cast, final
+from typing import Any, ClassVar, cast, final
 
 import torch
 from jaxtyping import Float, Int
@@ -165,7 +165,7 @@ class TorchOptimizer(BatchSolver):
             optimizer = self.optimizer(cast(Any, parameters), **self.options)
             what = "the scheduler"
             scheduler = None if self.scheduler is None else self.scheduler(optimizer, **self.scheduler_options)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
             text = str(error).rstrip(".")
             raise kind(f"{what} refuses this: {text}", advice=_advice(self.optimizer)) from None
         return optimizer, scheduler
@@ -237,7 +237,11 @@ class TorchOptimizer(BatchSolver):
             batch = None if self.batch_size is None else self._current(state)
             live.optimizer.step(cast(Any, _closure(problem, live, batch)))
         else:
-            live.optimizer.step()
+            try:
+                live.optimizer.step()
+            except AssertionError as error:  # what it asserts of its options and the device: capturable=True on a CPU
+                text = f"torch.optim.{self.optimizer.__name__} refuses this: {str(error).rstrip('.')}"
+                raise IncompatibleError(text, advice=_advice(self.optimizer)) from None
         if live.scheduler is not None:
             live.scheduler.step(*([state.value] if _requires(type(live.scheduler), "metrics") else []))
 
@@ -247,7 +251,7 @@ class TorchOptimizer(BatchSolver):
     def name(self) -> str:
         return self.optimizer.__name__
 
-    def changed(self, **options: Any) -> Self:
+    def changed(self, **options: Any) -> TorchOptimizer:
         own = {name: value for name, value in options.items() if hasattr(self, name)}
         new = super().changed(**own)
         new.options = {**self.options, **{name: value for name, value in options.items() if name not in own}}

@@ -145,7 +145,7 @@ def _with_outliers(draws: Draws, made: Made, count: int) -> Made:
 
 def _about(made: Made, rows: int, seed: int) -> str:
     """The truth in one or two sentences."""
-    size = f"{rows} rows, " if rows else ""
+    size = f"{rows} row{'s' * (rows != 1)}, " if rows else ""
     size = size if "label" not in made.columns else f"{2 * rows} rows, "
     about = f"{size}{made.words}, seed {seed}."
     if made.outliers:

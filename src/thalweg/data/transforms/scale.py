@@ -70,7 +70,8 @@ class ScaleLearner(Learner):
     def _deviation(self, center: float) -> float:
         freedom = self.count - float(self.options["ddof"])
         if freedom <= 0:
-            raise ValueError(f"{self.count} rows are too few for a standard deviation")
+            rows = "1 row is" if self.count == 1 else f"{self.count} rows are"
+            raise ValueError(f"{rows} too few for a standard deviation")
         squares = 0.0 if self.least == self.most else self.squares
         deviation = math.sqrt((squares + self.count * (self.shift + self.mean - center) ** 2) / freedom)
         if deviation == 0:
