@@ -32,7 +32,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "frame of no columns": (pd.DataFrame(), "no rows|no columns"),
     "lengths": ({"x": [1, 2], "y": Y}, "'x' has 2 rows, 'y' has 3"),
     "lengths of matrix and vector": ({"X": np.eye(4), "y": np.ones(3)}, "'X' has 4 rows, 'y' has 3"),
-    "row vector": ({"x": np.ones((1, 3)), "y": Y}, "'x' has 1 rows, 'y' has 3"),
+    "row vector": ({"x": np.ones((1, 3)), "y": Y}, "'x' has 1 row, 'y' has 3"),
     "scalar": ({"x": 1.0}, "'x' is a single value"),
     "text for a column": ({"x": "abc"}, "'x' is a single value"),
     "0-d array": ({"x": np.array(1.0)}, "'x' is a single value"),

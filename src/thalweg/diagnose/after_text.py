@@ -57,7 +57,7 @@ def _going_on(end: Outlook, found: After) -> str:
         return f"{_never(end)}{f'. Set {told}' if told else ''}."
     about = "about " if end.more[1] == "estimate" else ""
     rate = " at this rate" if end.lr is not None or end.solver is None else ""
-    line = f"{about}{count(found.more_steps, 'more step')}{rate} bring {goal}"
+    line = f"{about}{count(found.more_steps, 'more step')}{rate} bring{'s' * (found.more_steps == 1)} {goal}"
     return f"{line}{'; or set' if end.steps is None else ': set'} {told}." if told else f"{line}."
 
 
