@@ -333,8 +333,8 @@ def report(options: argparse.Namespace) -> None:
         "The programs compute in float32, the replay in float64. In brackets: how many times faster than the program.",
         replay_table(share, rounds),
         "## Where the loop runs",
-        "Both in float32, with the same derivatives. The ending is the history, and the diagnosis of how far it came and"
-        " what to set, which the programs do not have.",
+        "Both in float32, with the same derivatives. The ending is the history, and the diagnosis of how far it came"
+        " and what to set, which the programs do not have.",
         loop_table(share, rounds),
         "## Replay and loop",
         "The largest |theta_replay - theta_loop| / |theta_loop| over steps 1, 2, 7, 100, 1,000 and the last, in"
