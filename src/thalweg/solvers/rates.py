@@ -2,7 +2,7 @@
 
 With L and mu the largest and smallest positive curvature of f, and m a given momentum:
 
-    squared loss of a linear predictor    lr = 2 (1 + m) / (L + mu)                    the fastest stable rate      (1)
+    squared loss of a linear predictor    lr = (1 + m) / L                             half the stable limit        (1)
       momentum="auto"                     `thalweg.diagnose.rates.polyak`              fastest heavy ball           (2)
       nesterov, momentum="auto"           lr = 4 / (3 L + mu), m = 1 - 4 / (2 + sqrt(3 L / mu + 1))                 (3)
       nesterov, a given m                 lr = 4 / (3 L + mu)
@@ -11,11 +11,12 @@ With L and mu the largest and smallest positive curvature of f, and m a given mo
     mini-batches of b of n rows           lr = (1 - m) / (2 L_b),
                                           L_b = (n (b - 1) L + (n - b) L_max) / (b (n - 1))                         (5)
 
-The fastest stable rate is, here and in all that Thalweg says, the one whose slowest direction shrinks most in a step,
-cut to three digits: what is told is what is run. (From a start that lies along one direction another may be quicker.)
-(1) equates the two ends of the spectrum: the roots of z^2 - (1 + m - lr l) z + m are opposite at l = L and l = mu. In
-(4) L is that of the logistic loss at eta = 0, where a row's curvature mu (1 - mu) is largest and which therefore
-bounds it everywhere, and the one at the start for any other loss. In (5) L_max is the largest curvature of one row.
+With (1) and m = 0 the steepest direction is gone after one step and the loss never rises. The fastest stable rate, 2
+/ (L + mu), which `thalweg.diagnose` tells, is nearly twice that and halves the steps that the flattest direction
+needs; but the steepest then swings from side to side and shrinks no faster than the flattest, so that a descent that
+is stopped early is a bad one. Rates are cut to three digits: what is told is what is run. In (4) L is that of the
+logistic loss at eta = 0, where a row's curvature mu (1 - mu) is largest and which therefore bounds it everywhere, and
+the one at the start for any other loss. In (5) L_max is the largest curvature of one row.
 
 References: Polyak (1964), doi:10.1016/0041-5553(64)90137-5 for (2); Lessard, Recht & Packard (2016),
 doi:10.1137/15M1009597, table 1 for (3); Gower et al. (2019), arXiv:1901.09401, theorem 3.1 and proposition 3.8 for (5).
@@ -33,7 +34,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from thalweg.convention import is_mean, per_unit
-from thalweg.diagnose.rates import fastest, polyak
+from thalweg.diagnose.rates import polyak
 from thalweg.diagnose.spectrum import design, spectrum_of
 from thalweg.diagnose.words import settable_pair, settable_rate
 from thalweg.errors import OptionError
@@ -169,7 +170,7 @@ def _pair(
         return 4 / (3 * largest + smallest), best if isinstance(momentum, str) else momentum, "Nesterov's rate"
     if isinstance(momentum, str):
         return (*settable_pair(*polyak(largest, smallest)), "the fastest heavy ball")
-    return settable_rate((1 + momentum) * fastest(largest, smallest)), momentum, "the fastest stable rate"
+    return settable_rate((1 + momentum) / largest), momentum, "half the stable limit"
 
 
 def _kind(kind: str) -> str:
