@@ -65,7 +65,7 @@ def ffmpeg() -> str:
 def write_mp4(images: Iterable[Image], path: Path, fps: float) -> None:
     """An MP4 that every browser plays, written by ffmpeg.
 
-    The frames go to ffmpeg as they are drawn; matplotlib's own writer would draw each frame whole, 20 times slower.
+    The frames go to ffmpeg as they are drawn; matplotlib's own writer would draw each frame whole.
     """
     program = ffmpeg()
     frames = list(images)
