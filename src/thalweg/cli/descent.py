@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 import typer
 
 from thalweg.cli import options as o
+from thalweg.cli.speech import DESCENT, OPTIONS
 from thalweg.errors import OptionError
 
 if TYPE_CHECKING:
@@ -87,22 +88,7 @@ Resume = Annotated[
 ]
 
 # Keyword of the library's solvers: how the command line spells it.
-SPELLING = {
-    name: f"--{name.replace('_', '-')}"
-    for name in (
-        "lr",
-        "steps",
-        "momentum",
-        "batch_size",
-        "epochs",
-        "average",
-        "loss",
-        "derivative",
-        "dtype",
-        "device",
-        "seed",
-    )
-} | {"allow_divergence": "--allow-divergence"}
+SPELLING = {name: OPTIONS[name] for name in (*DESCENT, "allow_divergence")}
 OURS = ("gd", "momentum", "nesterov", "sgd", "lbfgs", "newton")
 
 

@@ -23,27 +23,17 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
 
 
+DESCENT = (
+    *("lr", "steps", "momentum", "batch_size", "epochs", "average"),
+    *("loss", "derivative", "dtype", "device", "seed"),
+)  # keywords of the library's descents
 OPTIONS = {
     name: f"--{name.replace('_', '-')}"
     for name in (
         *("missing", "unseen", "kind", "offset", "exposure", "weights", "weights_kind", "trials", "cluster"),
         *("family", "link", "power", "alpha", "covariance", "level", "start", "max_iter", "tol"),
         *("text", "decimal", "delimiter", "encoding", "header", "format"),
-        *(
-            "solver",
-            "lr",
-            "steps",
-            "momentum",
-            "batch_size",
-            "epochs",
-            "average",
-            "loss",
-            "derivative",
-            "dtype",
-            "device",
-            "seed",
-            "every",
-        ),
+        *("solver", *DESCENT, "every"),
         *("frames", "allow_divergence", "resume", "checkpoint"),
     )
 } | {"interval": "--interval-kind"}  # keywords of the library, and how the command line spells them

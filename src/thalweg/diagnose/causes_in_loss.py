@@ -17,7 +17,6 @@ from thalweg.problem import MemoryProblem
 
 WRONG = 1e-3  # relative difference of a gradient from autograd's, beyond float32 rounding
 LARGEST = 709.0  # log of the largest float64: exp overflows above it
-FLOAT32 = 3.4e38
 
 
 def gradient(found: Evidence) -> Cause | None:

@@ -196,7 +196,7 @@ class Race:
         ----------
         path : path
         **options
-            frames, every, spacing ("equal" or "log"), fps, seconds, title, parameters, width, height.
+            frames, every, spacing ("auto", "equal" or "log"), fps, seconds, title, parameters, width, height.
         """
         from thalweg.show.motion.racing import animate_race
 

@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from thalweg.convention import CONVENTIONS
-from thalweg.derivatives import DERIVATIVES as DERIVATIVES
 from thalweg.derivatives import Derivative, derivative_of
 from thalweg.errors import OptionError
 from thalweg.objective import Objective

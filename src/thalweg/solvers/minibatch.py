@@ -54,8 +54,6 @@ class BatchState(DescentState):
         This epoch's order. (A checkpoint holds none: it is drawn again.)
     best_theta, best_value : Tensor, (p,), and float
         Of the states whose loss over all rows is known, the one with the least.
-    last_whole : float
-        The loss over all rows as it was last evaluated.
     """
 
     position: int = 0
@@ -65,7 +63,6 @@ class BatchState(DescentState):
     rows: Int[Tensor, "n"] | None = None
     best_theta: Float[Tensor, "p"] | None = None
     best_value: float = math.inf
-    last_whole: float = math.nan
 
     @property
     def order(self) -> Order:
@@ -157,7 +154,7 @@ class BatchSolver(DescentSolver):
             return {"value": value, "whole": False}
         else:
             full = problem.value(theta).item()
-        found: dict[str, Any] = {"value": full, "whole": True, "last_whole": full}
+        found: dict[str, Any] = {"value": full, "whole": True}
         return {**found, "best_theta": theta, "best_value": full} if full <= state.best_value else found
 
     def _settled(self, state: DescentState) -> bool:
@@ -326,7 +323,6 @@ class SGD(BatchSolver):
             start=start,
             best_theta=start,
             best_value=whole_loss,
-            last_whole=whole_loss,
             velocity=torch.zeros_like(start),
             iterate=start,
             chosen=rate,

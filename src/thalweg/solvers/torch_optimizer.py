@@ -199,7 +199,6 @@ class TorchOptimizer(BatchSolver):
             start=start,
             best_theta=start,
             best_value=loss,
-            last_whole=loss,
             live=live,
             **at,
         )
