@@ -43,8 +43,15 @@ RESPONSE = {
     "inverse_gaussian": "amount",
     "negative_binomial": "count",
     "tweedie": "amount",
+    "huber": "y",
+    "soft_l1": "y",
+    "cauchy": "y",
 }
-PARAMETER = {"tweedie": {"power": 1.5}, "negative_binomial": {"alpha": 0.5}}
+PARAMETER = {
+    "tweedie": {"power": 1.5},
+    "negative_binomial": {"alpha": 0.5},
+    **{name: {"scale": 1.3} for name in ("huber", "soft_l1", "cauchy")},
+}
 FAMILIES = sorted(RESPONSE)
 
 

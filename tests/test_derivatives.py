@@ -21,7 +21,11 @@ from thalweg.losses.families import FAMILIES
 from thalweg.predictors import Elementwise, Linear, ModulePredictor, Predictor
 from thalweg.problem import MemoryProblem
 
-OWN = {"negative_binomial": {"alpha": 0.6}, "tweedie": {"power": 1.5}}
+OWN = {
+    "negative_binomial": {"alpha": 0.6},
+    "tweedie": {"power": 1.5},
+    **{name: {"scale": 0.4} for name in ("huber", "soft_l1", "cauchy")},  # within the residuals of `rows`
+}
 PAIRS = [(name, link) for name, kind in FAMILIES.items() for link in kind.links]
 N = 7
 

@@ -18,7 +18,12 @@ from thalweg.losses import family as family_named
 from thalweg.losses.families import FAMILIES
 from thalweg.objective import Objective
 
-OWN = {"negative_binomial": {"alpha": 0.6}, "tweedie": {"power": 1.5}}
+ROBUST = ("huber", "soft_l1", "cauchy")
+OWN = {
+    "negative_binomial": {"alpha": 0.6},
+    "tweedie": {"power": 1.5},
+    **{name: {"scale": 0.3} for name in ROBUST},
+}
 GRID = [(name, link) for name, kind in FAMILIES.items() for link in kind.links]
 N = 120
 
@@ -51,6 +56,7 @@ def simulated(name: str, link: str) -> dict[str, np.ndarray]:
         "poisson": lambda: rng.poisson(mu).astype(float),
         "negative_binomial": lambda: rng.negative_binomial(1 / 0.6, 1 / (1 + 0.6 * mu)).astype(float),
         "tweedie": lambda: np.where(rng.uniform(size=N) < 0.15, 0.0, rng.gamma(3.0, mu / 3.0)),
+        **dict.fromkeys(ROBUST, lambda: mu + rng.normal(0, 0.2, N) + 4 * (rng.uniform(size=N) < 0.1)),
     }[name]()
     return {"y": y, "x": x, "z": z, "g": np.array(["a", "b", "c"])[group]}
 

@@ -46,10 +46,10 @@ class Choices:
     given: Mapping[str, Any]
     level: float
 
-    @property
-    def kind(self) -> str:
-        """The covariance, where none was chosen the one that the weights or clusters imply."""
-        return self.covariance or default_kind(self.weights_kind, clustered=self.given["cluster"] is not None)
+    def kind(self, family: Family) -> str:
+        """The covariance, where none was chosen the one that the weights, the clusters or a robust loss imply."""
+        clustered, robust = self.given["cluster"] is not None, family.dispersion_reason is not None
+        return self.covariance or default_kind(self.weights_kind, clustered=clustered, robust=robust)
 
     def options(self) -> dict[str, Any]:
         """What a model file and a summary say of them: a name, or that an array was given."""
@@ -73,9 +73,10 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
         estimated=int("alpha_rounds" in solution.details),
     )
     unscaled = estimable(solution.inverse_curvature, separation, names)
-    clusters = cluster_codes(rows) if choices.kind == "cluster" else None
+    kind = choices.kind(family)
+    clusters = cluster_codes(rows) if kind == "cluster" else None
     matrix, reason = covariance_of(
-        choices.kind,
+        kind,
         unscaled=unscaled,
         statistics=statistics,
         rows=rows,
@@ -92,11 +93,11 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
         aliased=aliases(solution, names),
         separation=separation,
         level=choices.level,
-        covariance_kind=choices.kind,
+        covariance_kind=kind,
         covariance=matrix,
         covariance_reason=reason if unscaled is not None else solution.no_covariance or "the data are separated",
         unscaled=unscaled,
-        df=degrees_of_freedom(choices.kind, family, statistics, groups),
+        df=degrees_of_freedom(kind, family, statistics, groups),
         statistics=statistics,
         options=choices.options(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

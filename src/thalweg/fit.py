@@ -12,6 +12,8 @@ from torch.nn import Module
 
 from thalweg.check import check
 from thalweg.conclude import Choices, conclude, warn
+from thalweg.curves.fit import fit_curve
+from thalweg.curves.language import is_equation
 from thalweg.descent import Descent
 from thalweg.errors import OptionError
 from thalweg.foreign import covariance_kind
@@ -165,6 +167,10 @@ def fit(
         told = locals()
         given = {name: told[name] for name in SIGNATURE if told[name] is not DEFAULTS[name]}
         return fitted_predictor(formula, data, given, options)
+    if is_curve(formula):
+        told = {**locals(), **options}
+        given = {n: v for n, v in told.items() if n in options or (n in SIGNATURE and v is not DEFAULTS[n])}
+        return fit_curve(formula, data, **given)
     check_callables(solver, progress, *listed(observers))
     check_weights_kind(weights_kind)
     check_level(level)
@@ -200,6 +206,11 @@ def fit(
             result = replace(result, descent=Descent(target, cast(DescentSolver, chosen), solution, history, rows))
     warn(result)
     return result
+
+
+def is_curve(formula: Any) -> bool:
+    """Whether the first argument of `fit` is a curve: "y = expression", or a function."""
+    return is_equation(formula) if isinstance(formula, str) else callable(formula) and not isinstance(formula, type)
 
 
 def check_heeded(**given: Any) -> None:

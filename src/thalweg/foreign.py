@@ -9,7 +9,7 @@ from typing import Any
 from thalweg.errors import OptionError
 from thalweg.inference.covariance import KINDS
 
-FAMILY = ("alpha", "power", "exponent")  # parameters of families and links, which fit() hands on
+FAMILY = ("alpha", "power", "scale", "exponent")  # parameters of families and links, which fit() hands on
 
 _ROBUST = 'covariance="HC3" (or "HC0", "HC1", "HC2", "cluster")'
 _CLUSTER = 'cluster="the column of labels"'

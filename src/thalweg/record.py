@@ -72,6 +72,9 @@ class Record:
         How the solver ended, its states, and the rows; None for a model that was loaded.
     descent : Descent or None
         Set where the solver was a descent: the function that it minimized, and its path.
+    held : mapping of str to str
+        Parameters of a curve that have a value and no standard error of their own, and why: held, on a bound, or not
+        determined by the data.
     """
 
     spec: Spec
@@ -94,6 +97,7 @@ class Record:
     rows: Rows | None = None
     descent: Descent | None = None
     notes: tuple[str, ...] = field(default=())
+    held: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:

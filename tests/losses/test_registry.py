@@ -33,6 +33,9 @@ def test_json_there_and_back(pair: Family) -> None:
         ("inverse_gaussian", "inverse_squared"),
         ("negative_binomial", "log"),
         ("tweedie", "log"),
+        ("huber", "identity"),
+        ("soft_l1", "identity"),
+        ("cauchy", "identity"),
     ],
 )
 def test_default_links_are_those_of_r(name: str, link: str) -> None:
@@ -50,6 +53,8 @@ def test_every_name_is_in_the_table_of_the_docstring() -> None:
 def test_spelling_and_aliases() -> None:
     assert family("Inverse-Gaussian") == family("inverse gaussian") == family("inverse_gaussian")
     assert family("logistic") == family("bernoulli") == family("binomial")
+    assert family("Soft-L1", scale=2) == family("softl1", scale=2) == family("pseudo-huber", scale=2)
+    assert family("lorentz", scale=2) == family("Lorentzian", scale=2) == family("cauchy", scale=2)
     one = family("poisson", "sqrt")
     assert family(one) is one
     assert link_of(one.link) is one.link
@@ -86,6 +91,13 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
     ("tweedie", {}, "needs the parameter 'power'"),
     ("tweedie", {"power": 0.5}, "0 or below, or 1 or above"),
     ("tweedie", {"power": float("nan")}, "0 or below"),
+    ("huber", {}, "needs the parameter 'scale'"),
+    ("huber", {"scale": 0}, "scale of a Huber loss is 0.0"),
+    ("soft_l1", {"scale": -1}, "above 0"),
+    ("cauchy", {"scale": float("nan")}, "above 0"),
+    ("cauchy", {"scale": float("inf")}, "must be a number"),
+    ("cauchy", {"scale": 1e200}, "from 1e-100 to 1e100"),
+    ("cauchy", {"scale": 1.0, "link": "log"}, "a Cauchy model has no link 'log'"),
     (family("poisson"), {"link": "log"}, "already has its link"),
 ]
 

@@ -23,7 +23,7 @@ from thalweg.solvers.iterate import iterate, solve
 from thalweg.solvers.lbfgs import LBFGS, two_loops
 
 LINKS = [(name, link) for name, kind in FAMILIES.items() for link in kind.links]
-VALUES = {"alpha": 0.7, "power": 1.5, "exponent": 0.5}
+VALUES = {"alpha": 0.7, "power": 1.5, "scale": 0.05, "exponent": 0.5}
 
 
 def data_for(name: str) -> dict[str, np.ndarray]:
@@ -39,6 +39,7 @@ def data_for(name: str) -> dict[str, np.ndarray]:
         "gamma": mean * rng.gamma(8, 1 / 8, 150),
         "inverse_gaussian": rng.wald(mean, 8.0),
         "tweedie": np.where(rng.uniform(size=150) < 0.2, 0.0, mean * rng.gamma(8, 1 / 8, 150)),
+        **dict.fromkeys(("huber", "soft_l1", "cauchy"), mean + 0.05 * rng.standard_t(2, size=150)),
     }
     return {"x": x, "z": z, "y": draws[name]}
 

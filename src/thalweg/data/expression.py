@@ -11,8 +11,8 @@ import difflib
 import keyword
 import re
 import warnings
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from thalweg.data.foreign import refuse_foreign
 from thalweg.data.functions import FUNCTIONS
@@ -99,22 +99,47 @@ class Reading:
     text: str
 
 
-def read(tokens: Sequence[Token], formula: str) -> Reading:
+@dataclass(frozen=True)
+class Vocabulary:
+    """The functions of a language other than the formulas': that of curves.
+
+    Attributes
+    ----------
+    functions : mapping of str to (int, int)
+        Fewest and most arguments of each.
+    with_text : frozenset of str
+        Those whose last argument may be a text (the prefix of a named curve's parameters).
+    """
+
+    functions: Mapping[str, tuple[int, int]]
+    with_text: frozenset[str] = field(default=frozenset())
+
+
+def read(tokens: Sequence[Token], formula: str, vocabulary: Vocabulary | None = None) -> Reading:
     """Translate consecutive tokens of a formula to an expression.
+
+    Parameters
+    ----------
+    tokens : sequence of Token
+    formula : str
+        The whole text, for messages.
+    vocabulary : Vocabulary, optional
+        The functions that may be called; those of formulas by default.
 
     Raises
     ------
     FormulaError
         A construct outside the list; the text names it and its place in the formula.
     """
-    refuse_foreign(tokens, formula)
+    if vocabulary is None:
+        refuse_foreign(tokens, formula)
     aliases = _Aliases(tokens, formula)
-    reader = _Reader(aliases, formula, tokens[0].start)
+    reader = _Reader(aliases, formula, tokens[0].start, vocabulary)
     tree = reader.parse()
     return Reading(reader.node(tree), aliases.restore(ast.unparse(tree)))
 
 
-def parse_expression(text: str) -> Reading:
+def parse_expression(text: str, vocabulary: Vocabulary | None = None) -> Reading:
     """Translate a text that holds one expression and nothing else.
 
     Examples
@@ -129,7 +154,7 @@ def parse_expression(text: str) -> Reading:
     tokens = tokenize(text)
     if not tokens:
         raise FormulaError("an expression is empty")
-    return read(tokens, text)
+    return read(tokens, text, vocabulary)
 
 
 class _Aliases:
@@ -182,8 +207,8 @@ def quote(name: str) -> str:
 class _Reader:
     """The allow-list itself: one method for each kind of node that may occur."""
 
-    def __init__(self, aliases: _Aliases, formula: str, start: int) -> None:
-        self.aliases, self.formula, self.start = aliases, formula, start
+    def __init__(self, aliases: _Aliases, formula: str, start: int, vocabulary: Vocabulary | None = None) -> None:
+        self.aliases, self.formula, self.start, self.vocabulary = aliases, formula, start, vocabulary
 
     def parse(self) -> ast.expr:
         try:
@@ -281,6 +306,8 @@ class _Reader:
         for option in node.keywords:
             if option.arg is None:
                 raise self.refused(option.value, "an unpacking (**)")
+        if self.vocabulary is not None:
+            return self._listed(node, name, self.vocabulary)
         if name == "C":
             return self._category(node)
         if name in SIGNATURES:
@@ -291,17 +318,31 @@ class _Reader:
             raise self._unknown(node, name)
         return Call(name, tuple(self.node(a) for a in self._exactly(node, name, FUNCTIONS[name].arguments)))
 
+    def _listed(self, node: ast.Call, name: str, vocabulary: Vocabulary) -> Call:
+        """A call in a language with a vocabulary of its own."""
+        if name not in vocabulary.functions:
+            raise self._unknown(node, name)
+        fewest, most = vocabulary.functions[name]
+        if node.keywords or not fewest <= len(node.args) <= most:
+            takes = f"{fewest} argument{'s' * (fewest != 1)}" if fewest == most else f"{fewest} or more arguments"
+            raise self.refused(node, f"this call of {name}", f"{name} takes {takes} and no options.")
+        last = self._side if name in vocabulary.with_text else self.node
+        return Call(name, (*(self.node(a) for a in node.args[:-1]), last(node.args[-1])))
+
+    def _known(self) -> list[str]:
+        return [*FUNCTIONS, *SIGNATURES, "C", "offset"] if self.vocabulary is None else [*self.vocabulary.functions]
+
     def _function_name(self, node: ast.Call) -> str:
         match node.func:
             case ast.Name(id=name):
                 return self.aliases.names.get(name, name)
-            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in _MODULES and name in FUNCTIONS:
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in _MODULES and name in self._known():
                 raise self.refused(node, f"{module}.{name}", f"Write {name}(x).")
             case _:
                 raise self.refused(node.func, None if not isinstance(node.func, ast.Call) else "a call of a call")
 
     def _unknown(self, node: ast.Call, name: str) -> FormulaError:
-        known = [*FUNCTIONS, *SIGNATURES, "C", "offset"]
+        known = self._known()
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {near[0]}? " if near else ""
         return self.refused(node, f"the function {name!r}", f"{hint}The functions are {', '.join(known)}.")

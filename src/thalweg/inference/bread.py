@@ -18,6 +18,8 @@ from torch import Tensor
 
 from thalweg.inference.reading import Reading
 
+SINGULAR = 1e-7  # pivot of the Cholesky factor of M, near 1 otherwise: its square is the rounding of M's sums
+
 
 def observed_bread(
     map_rows: Callable[[Callable[[Reading], Tensor]], Iterator[Tensor]], unscaled: Float[Tensor, "p p"]
@@ -28,7 +30,8 @@ def observed_bread(
     2. M = L' O L = sum_i w_i loss''_i (L'x_i)(L'x_i)', near I: no digits are lost to the condition of the design.
     3. O^-1 = L M^-1 L'.
 
-    Where O is not positive definite (the family does not describe the data at all) U is returned.
+    Where O is not positive definite (the family does not describe the data at all), or not to rounding, U itself is
+    returned.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ def observed_bread(
     for part in map_rows(work):
         middle += part.to(middle.device)  # 2
     factor, failed = torch.linalg.cholesky_ex(middle)
-    if int(failed):
+    if int(failed) or bool((factor.diagonal() < SINGULAR).any()):
         return unscaled
     half = torch.linalg.solve_triangular(factor, lower.T, upper=False)
     return half.T @ half  # 3

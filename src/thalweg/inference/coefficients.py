@@ -64,6 +64,8 @@ def coefficient_table(fit: Fit, level: float | None = None) -> list[Row]:
         note = _no_estimate(fit, name)
         if note:
             rows.append(Row(name, NAN, NAN, NAN, NAN, NAN, NAN, note))
+        elif name in fit.held:
+            rows.append(Row(name, estimate, NAN, NAN, NAN, NAN, NAN, fit.held[name]))
         elif variances is None or not variances[i] >= 0:
             rows.append(Row(name, estimate, NAN, NAN, NAN, NAN, NAN, _no_error(fit, variances, i)))
         else:

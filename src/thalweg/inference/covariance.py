@@ -15,7 +15,8 @@ n and df_residual = n - k are those of `Statistics`: a frequency weight repeats 
 sampling weight multiplies its score (s_i = w_i). For least squares these are the usual formulas (statsmodels' OLS and
 WLS). For other families the score and the observed curvature take the place of residual and weight, as in statsmodels'
 GLM with HC0 and cluster, and in Stata; statsmodels' HC1 to HC3 of a GLM are its HC0. R's sandwich package puts U in
-the place of B.
+the place of B. A robust loss (`thalweg.losses.robust`) has psi for the score and psi' for the observed curvature, its
+weights psi / r in U and h_i, and no model's covariance: HC1 is its default.
 
 *linearized* is what sampling weights imply: the Taylor-linearization variance of a design with one stratum and each row
 its own sampling unit, as R's survey::svyglm gives; Stata's regress with pweights has n/(n-k), which is HC1 here.
@@ -53,6 +54,10 @@ from thalweg.inference.statistics import Statistics
 from thalweg.losses.base import Family
 
 KINDS = ("model", "HC0", "HC1", "HC2", "HC3", "cluster", "linearized")
+NO_BREAD = (
+    "the observed curvature has no inverse: for some combination of the coefficients nearly all rows that know of it"
+    " lie beyond the scale of the loss"
+)
 FULL_LEVERAGE = 1e-10  # 1 - h below this is rounding: the row is fitted exactly whatever its response
 
 T = TypeVar("T")
@@ -110,6 +115,8 @@ def covariance(
     reader = _Reader(rows, family, theta, weights_kind, unscaled)
     if not family.canonical:
         reader = replace(reader, bread=observed_bread(reader.map, unscaled))
+        if family.dispersion_reason is not None and reader.bread is unscaled:
+            return None, NO_BREAD
     if kind == "cluster":
         assert clusters is not None
         result, reason = _clustered(reader, statistics, clusters)
@@ -124,9 +131,11 @@ def check_kind(kind: str) -> None:
         raise OptionError(f"covariance is {kind!r}", advice=f"It is one of {', '.join(map(repr, KINDS))}.")
 
 
-def default_kind(weights_kind: str, *, clustered: bool = False) -> str:
-    """The kind that the weights imply where the user names none."""
-    return "cluster" if clustered else "linearized" if weights_kind == "sampling" else "model"
+def default_kind(weights_kind: str, *, clustered: bool = False, robust: bool = False) -> str:
+    """The kind that the weights imply where the user names none; HC1 for a robust loss, which has no model's."""
+    if clustered:
+        return "cluster"
+    return "linearized" if weights_kind == "sampling" else "HC1" if robust else "model"
 
 
 def degrees_of_freedom(kind: str, family: Family, statistics: Statistics, groups: int | None = None) -> float | None:

@@ -19,6 +19,8 @@ Conventions where books and programs differ:
   where it has none (R, statsmodels). R2 of the deviance = 1 - deviance / null deviance, for every family.
 - *Sampling weights*: w_i are scaled to mean 1 in the dispersion (as Stata's regress does for pweights), so that it does
   not depend on their unit; a weighted pseudo-likelihood is no likelihood, so logL, AIC and BIC are absent.
+- *Robust losses* have no dispersion (the residuals' variance is what they do not trust), hence no sigma; and no null
+  model: the best constant is no mean, and for a loss that is not convex there can be several.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ class Statistics:
         n - rank.
     dispersion : float
         phi in Var(y_i) = phi V(mu_i) / w_i; sigma^2 of least squares.
-    dispersion_method : {"fixed", "pearson", "residual variance"}
+    dispersion_method : {"fixed", "pearson", "residual variance", "none"}
     sigma : float
         Square root of the dispersion.
     rss, tss : float
@@ -157,8 +159,20 @@ def compute(
         "r2_deviance": NAN if known.constant else _share(sums.deviance, likelihoods["null_deviance"]),
     }
     reasons = {name: _reason(name, known) for name, value in values.items() if math.isnan(value)}
-    method = "fixed" if known.fixed else "residual variance" if is_least_squares(family) else "pearson"
-    return Statistics(n_dropped=spec.dropped, dispersion_method=method, reasons=reasons, **values)
+    return Statistics(n_dropped=spec.dropped, dispersion_method=_method(family), reasons=reasons, **values)
+
+
+def _method(family: Family) -> str:
+    """How the dispersion is found."""
+    if family.dispersion_reason is not None:
+        return "none"
+    return (
+        "fixed"
+        if family.fixed_dispersion is not None
+        else "residual variance"
+        if is_least_squares(family)
+        else "pearson"
+    )
 
 
 def is_least_squares(family: Family) -> bool:
@@ -190,7 +204,7 @@ class _Known:
     def dispersion(self) -> float:
         if self.family.fixed_dispersion is not None:
             return self.family.fixed_dispersion
-        if self.df_residual <= 0:
+        if self.df_residual <= 0 or self.family.dispersion_reason is not None:
             return NAN
         unit = self.sums.n / self.sums.response.weight if self.weights_kind == "sampling" else 1.0
         return unit * self.sums.chi2 / self.df_residual
@@ -270,6 +284,8 @@ def _saturated_sum(rows: Readable, known: _Known) -> float:
 
 def _null_deviance(rows: Readable, known: _Known) -> float:
     sums, family = known.sums, known.family
+    if family.dispersion_reason is not None:
+        return NAN
     if is_least_squares(family):
         return sums.net.squares
     if not sums.has_offset:
@@ -323,7 +339,10 @@ def _reasons_in_order(name: str, known: _Known) -> Iterator[tuple[bool, str]]:
     least = {"tss", "r2", "r2_adjusted", "f_statistic", "f_pvalue"}
     sizes = f"{_counted(known.sums.n, 'row')}, {_counted(known.rank, 'coefficient')}"
     degrees = f"no residual degrees of freedom: {sizes}"
-    yield name in least and not squares, "only least squares has it: see r2_deviance"
+    robust = known.family.dispersion_reason
+    yield name in least and not squares, "only least squares has it" + ": see r2_deviance" * (robust is None)
+    yield name in {"dispersion", "sigma"} and robust is not None, robust or ""
+    yield name in {"null_deviance", "r2_deviance"} and robust is not None, "a robust loss has no null model"
     yield (
         name == "r2_mcfadden" and not known.fixed,
         "it is for discrete responses: a density has no fixed scale; see r2_deviance",

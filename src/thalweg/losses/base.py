@@ -138,6 +138,9 @@ class Family(Loss):
         1.0 for binomial, Poisson and negative binomial; None where it is estimated.
     likelihood_reason : str or None
         Why there is no log-likelihood (it is NaN then); None where there is one.
+    dispersion_reason : str or None
+        Why there is no dispersion (NaN then, as are the null model's numbers; a sandwich is the default covariance);
+        None where there is one.
 
     Raises
     ------
@@ -153,6 +156,7 @@ class Family(Loss):
     mean_range: tuple[float, float]
     fixed_dispersion: float | None
     likelihood_reason: str | None = None
+    dispersion_reason: str | None = None
     link: Link
 
     def __init__(self, link: Link) -> None:

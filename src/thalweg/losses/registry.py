@@ -27,9 +27,12 @@ def family(
     inverse_gaussian      inverse_squared  log, identity, sqrt, inverse, power
     negative_binomial     log              identity, sqrt, inverse, inverse_squared, power          alpha > 0
     tweedie               log              identity, sqrt, inverse, inverse_squared, power          power <= 0 or >= 1
+    huber                 identity                                                                  scale > 0
+    soft_l1               identity                                                                  scale > 0
+    cauchy                identity                                                                  scale > 0
     ===================== ================ ======================================================== ==================
 
-    The defaults are those of R and statsmodels.
+    The defaults are those of R and statsmodels. The last three are robust losses (`thalweg.losses.robust`).
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Curves that are not linear in their parameters: expressions, their derivatives, and what fits them."""
