@@ -17,6 +17,8 @@ _HOME = {
     "Checkpoint": "thalweg.store.checkpoint",
     "compare_gradients": "thalweg.compare",
     "CosineDecay": "thalweg.solvers.schedules",
+    "curve_fit": "thalweg.curves.drop_in",
+    "CurveRegressor": "thalweg.estimators.curve",
     "datasets": "thalweg.data.datasets",
     "Descent": "thalweg.descent",
     "diagnose": "thalweg.diagnose.diagnosis",
@@ -29,6 +31,7 @@ _HOME = {
     "GradientDescent": "thalweg.solvers.gradient_descent",
     "InverseDecay": "thalweg.solvers.schedules",
     "LBFGS": "thalweg.solvers.lbfgs",
+    "LevenbergMarquardt": "thalweg.solvers.levenberg_marquardt",
     "LinearDecay": "thalweg.solvers.schedules",
     "load": "thalweg.store",
     "load_dataset": "thalweg.data.datasets",
@@ -37,6 +40,7 @@ _HOME = {
     "MaxSteps": "thalweg.observers.rules",
     "observers": "thalweg.observers",
     "Patience": "thalweg.observers.patience",
+    "Positive": "thalweg.curves.arguments",
     "race": "thalweg.show.race",
     "read_state_dict": "thalweg.store.state_dict",
     "RelativeChange": "thalweg.observers.rules",
@@ -53,11 +57,14 @@ if TYPE_CHECKING:
     from thalweg import errors as errors
     from thalweg import observers as observers
     from thalweg.compare import compare_gradients as compare_gradients
+    from thalweg.curves.arguments import Positive as Positive
+    from thalweg.curves.drop_in import curve_fit as curve_fit
     from thalweg.data.datasets import datasets as datasets
     from thalweg.data.datasets import load_dataset as load_dataset
     from thalweg.data.simulate import simulate as simulate
     from thalweg.descent import Descent as Descent
     from thalweg.diagnose.diagnosis import diagnose as diagnose
+    from thalweg.estimators.curve import CurveRegressor as CurveRegressor
     from thalweg.fit import fit as fit
     from thalweg.observers.patience import Patience as Patience
     from thalweg.observers.rules import GradientBelow as GradientBelow
@@ -72,6 +79,7 @@ if TYPE_CHECKING:
     from thalweg.solvers.armijo import Armijo as Armijo
     from thalweg.solvers.gradient_descent import GradientDescent as GradientDescent
     from thalweg.solvers.lbfgs import LBFGS as LBFGS
+    from thalweg.solvers.levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
     from thalweg.solvers.minibatch import SGD as SGD
     from thalweg.solvers.schedules import CosineDecay as CosineDecay
     from thalweg.solvers.schedules import ExponentialDecay as ExponentialDecay
@@ -91,6 +99,7 @@ __all__ = [
     "Armijo",
     "Checkpoint",
     "CosineDecay",
+    "CurveRegressor",
     "Descent",
     "Elementwise",
     "ExponentialDecay",
@@ -98,10 +107,12 @@ __all__ = [
     "GradientBelow",
     "GradientDescent",
     "InverseDecay",
+    "LevenbergMarquardt",
     "LinearDecay",
     "LossBelow",
     "MaxSteps",
     "Patience",
+    "Positive",
     "RelativeChange",
     "StepDecay",
     "StopWhen",
@@ -110,6 +121,7 @@ __all__ = [
     "Warmup",
     "__version__",
     "compare_gradients",
+    "curve_fit",
     "datasets",
     "diagnose",
     "errors",

@@ -15,7 +15,7 @@ from thalweg.data.factors import CategoricalFactor
 from thalweg.data.nodes import Name
 from thalweg.data.rows import Rows
 from thalweg.data.spec import Spec
-from thalweg.errors import ColumnError, DataError, DomainError, ThalwegWarning, tell
+from thalweg.errors import ColumnError, DataError, DomainError, OptionError, ThalwegWarning, tell
 from thalweg.losses import check_response
 from thalweg.losses.base import Family
 
@@ -33,8 +33,11 @@ def check(rows: Rows, family: Family, weights_kind: str) -> None:
         A negative weight, a frequency that is no whole number, or weights that are all zero.
     ColumnError
         Labels as the response of a family that needs numbers, or more than two of them.
+    OptionError
+        Weights that are known variances, for a family that is not gaussian.
     """
     check_labels(rows, family)
+    check_absolute(family, weights_kind)
     low, high, weight, all_or_none = torch.inf, -torch.inf, 0.0, True
     for block in rows.blocks():
         assert block.y is not None
@@ -133,6 +136,15 @@ def check_weights(rows: Rows, block: Block, weights_kind: str) -> None:
             f"a weight is {what}: {float(block.weight[row]):g}",
             where=rows.source.place(int(_numbers(block, None)[row])),
             advice="Weights are zero or more." if what == "negative" else "Use weights_kind='precision' or 'sampling'.",
+        )
+
+
+def check_absolute(family: Family, weights_kind: str) -> None:
+    """Refuse weights that are known variances where the family has a variance of its own."""
+    if weights_kind == "absolute" and family.name != "gaussian":
+        raise OptionError(
+            f"weights_kind is 'absolute' for the {family.name} family, whose variance is not given by weights",
+            advice="It is for family='gaussian': weights='1/sigma**2'.",
         )
 
 

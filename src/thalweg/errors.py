@@ -79,6 +79,10 @@ class DivergenceError(OptionError):
     """A learning rate or momentum with which the descent is known to diverge, refused before the first step."""
 
 
+class NotFoundError(ThalwegError, RuntimeError):
+    """No minimum was found, where the caller wants an error and no warning (`thalweg.curve_fit`)."""
+
+
 class ModelFileError(ThalwegError, ValueError):
     """A model file that is truncated, altered, from a later version, or no model file."""
 

@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 
 
 @overload
-def fit(formula: str, data: Any, **options: Any) -> Fit: ...
-@overload
 def fit(formula: Predictor | Module, data: Any, **options: Any) -> Descent: ...
+@overload
+def fit(formula: str | Callable[..., Any], data: Any, **options: Any) -> Fit: ...
 def fit(
-    formula: str | Predictor | Module,
+    formula: str | Callable[..., Any] | Predictor | Module,
     data: Any,
     *,
     family: str | Family | Mapping[str, Any] = "gaussian",
@@ -65,6 +65,14 @@ def fit(
     solver: Solver[Any] | None = None,
     stop: Callable[[State], object] | None = None,
     start: Mapping[str, float] | Sequence[float] | None = None,
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+    fixed: Mapping[str, float] | Sequence[str] | None = None,
+    positive: Sequence[str] | None = None,
+    tied: Mapping[str, str] | None = None,
+    by: str | None = None,
+    shared: Sequence[str] | None = None,
+    starts: int | None = None,
+    seed: int = 0,
     max_iter: int = 100,
     tol: float = 1e-10,
     progress: Callable[[State], None] | None = None,
@@ -73,15 +81,22 @@ def fit(
     resume: bool | None = None,
     **options: Any,
 ) -> Fit | Descent:
-    """Fit a generalized linear model described by a formula, or any predictor.
+    """Fit a line ("y ~ x"), any curve ("y = a * exp(-b * x) + c"), or any predictor.
 
-    Minimizes J(theta) = sum_i w_i loss(y_i, eta_i), eta_i = x_i' theta + offset_i, with the loss half the family's unit
-    deviance: maximum likelihood. A gaussian family with the identity link is solved as least squares, exactly.
+    Minimizes J(theta) = sum_i w_i loss(y_i, eta_i), with the loss half the family's unit deviance: maximum likelihood.
+    Of a formula eta_i = x_i' theta + offset_i, of a curve eta_i = f(x_i; theta) + offset_i. A gaussian family with the
+    identity link is least squares, solved exactly for a formula and to the last digits for a curve.
 
     Parameters
     ----------
-    formula : str, Predictor or torch.nn.Module
+    formula : str, function, Predictor or torch.nn.Module
         "response ~ terms" in the language of R and formulaic: ``y ~ x + C(group) + poly(z, 2) + a:b + offset(t)``.
+
+        "response = expression" is a curve: names that are columns of the data are columns, all others are parameters;
+        functions and named curves (``gaussian(x, a, mu, s)``) are those of `docs/curves.md`. A Python function of
+        arrays or tensors is a curve too: arguments that are columns are read from the data, the others are parameters
+        (``def decay(x, a, tau: thalweg.Positive, c)``), and ``y=`` names the response.
+
         Of a predictor (`thalweg.Elementwise()`) or a module, the parameters are found by descent, and a `Descent` comes
         back; ``y=`` and ``x=`` then name the columns that it reads: see `thalweg.train.fit_predictor`. A module starts
         from the values that it has and holds the fitted ones at the end: a second fit of the same module goes on from
@@ -115,11 +130,27 @@ def fit(
     level : float, default 0.95
         Of confidence intervals, in (0, 1).
     solver : Solver, optional
-        LeastSquares or Newton with options of their own, or a descent to watch: `thalweg.GradientDescent(lr=0.01)`.
+        LeastSquares or Newton with options of their own (of a curve: LevenbergMarquardt), or a descent to watch:
+        `thalweg.GradientDescent(lr=0.01)`.
     stop : rule, optional
         Ends a solve at the first state of which it is true: `thalweg.LossBelow(1.0) | thalweg.TimeLimit(60)`.
     start : mapping or sequence of float, optional
-        Starting values by name or in the order of the columns.
+        Starting values by name or in the order of the columns. Those of a curve are found from the data where none are
+        given.
+    bounds : mapping of name to (low, high), optional
+        Of a curve's parameters; None for no bound on that side. They hold at every step.
+    fixed : mapping of name to value, or names, optional
+        Parameters of a curve that are held: at the value, or at their start.
+    positive : names, optional
+        Parameters of a curve that are above 0. Those of named curves that must be so (widths, scales) need no mention.
+    tied : mapping of name to expression, optional
+        Parameters of a curve that are computed from others: ``{"s2": "2 * s1"}``.
+    by, shared : str and names, optional
+        Fits a curve to each group of this column: with parameters of its own each, but for the shared ones. Without
+        `shared` the groups are fitted apart, and `Fits` come back.
+    starts, seed : int
+        From how many points a curve's minimum is searched: 1 from the given start only; by default from many where none
+        is given, or where the first minimum is doubtful. The seed is that of these points.
     max_iter, tol :
         For Newton's method: most steps, and the distance from the optimum, in standard errors, at which to stop.
     progress : callable, optional
@@ -137,7 +168,8 @@ def fit(
 
     Returns
     -------
-    Fit, or Descent for a predictor that is no formula
+    Fit
+        Of a predictor that is neither formula nor curve a `Descent`; of a curve with `by` and without `shared` `Fits`.
 
     Raises
     ------
@@ -162,6 +194,9 @@ def fit(
     {'Intercept': -203.6233, 'bmi': 8.519, 'bp': 1.3847}
     >>> round(fit.std_errors["bmi"], 4)
     0.7047
+    >>> data = {"x": [0.0, 1.0, 2.0, 3.0, 4.0], "y": [2.1, 1.3, 0.9, 0.5, 0.3]}
+    >>> {name: round(value, 3) for name, value in tw.fit("y = a * exp(-b * x)", data).coefficients.items()}
+    {'a': 2.114, 'b': 0.455}
     """
     if isinstance(formula, Predictor | Module):
         told = locals()
@@ -171,6 +206,7 @@ def fit(
         told = {**locals(), **options}
         given = {n: v for n, v in told.items() if n in options or (n in SIGNATURE and v is not DEFAULTS[n])}
         return fit_curve(formula, data, **given)
+    refuse_curve_options({name: value for name, value in locals().items() if name in OF_CURVES})
     check_callables(solver, progress, *listed(observers))
     check_weights_kind(weights_kind)
     check_level(level)
@@ -179,7 +215,14 @@ def fit(
         check_kind(covariance)
     given = {"weights": weights, "offset": offset, "exposure": exposure, "trials": trials, "cluster": cluster}
     ready = prepare(
-        formula, data, family=family, link=link, given=given, missing=missing, options=options, known=SIGNATURE
+        cast(str, formula),
+        data,
+        family=family,
+        link=link,
+        given=given,
+        missing=missing,
+        options=options,
+        known=SIGNATURE,
     )
     if ready.unknown_alpha:
         check_heeded(solver=solver, stop=stop, checkpoint=checkpoint, resume=resume)
@@ -235,6 +278,29 @@ SIGNATURE = tuple(DEFAULTS)
 OF_FORMULAS = ("weights_kind", "exposure", "trials", "missing", "covariance", "cluster", "level", "max_iter", "tol")
 
 
+OF_CURVES = ("bounds", "fixed", "positive", "tied", "by", "shared", "starts", "seed")
+
+
+def refuse_curve_options(given: Mapping[str, Any]) -> None:
+    """Refuse, of a formula, what only curves have.
+
+    Raises
+    ------
+    OptionError
+    """
+    for name, value in given.items():
+        if value is not DEFAULTS[name] and value != DEFAULTS[name]:
+            raise OptionError(
+                f"{name}= is for curves, and this is a formula",
+                advice='A curve is written with "=" and names its parameters: "y = a * x + b".'
+                + (
+                    " The order of rows has its seed with the solver: solver=thalweg.SGD(seed=0)."
+                    if name == "seed"
+                    else ""
+                ),
+            )
+
+
 def fitted_predictor(predictor: Any, data: Any, given: Mapping[str, Any], options: Mapping[str, Any]) -> Descent:
     """The descent of a predictor that is no formula, without the options that only formulas have.
 
@@ -245,10 +311,11 @@ def fitted_predictor(predictor: Any, data: Any, given: Mapping[str, Any], option
     """
     from thalweg.train import fit_predictor
 
-    for name in OF_FORMULAS:
+    for name in (*OF_FORMULAS, *OF_CURVES):
         if name in given:
             raise OptionError(
-                f"{name}= is for formulas, and this is a {type(predictor).__name__}", advice="Leave it out."
+                f"{name}= is for formulas and curves, and this is a {type(predictor).__name__}",
+                advice="Leave it out.",
             )
     return fit_predictor(predictor, data, **given, **options)
 

@@ -57,7 +57,7 @@ FOREIGN = {
     "replay": _DESCENT.format(", replay=False"),
     **dict.fromkeys(["epochs", "n_epochs", "num_epochs", "max_epochs", "nb_epoch"], _BATCHES.format("")),
     **dict.fromkeys(["batch_size", "minibatch_size"], _BATCHES.format("")),
-    **dict.fromkeys(["seed", "random_state", "shuffle"], _BATCHES.format(", seed=0")),
+    **dict.fromkeys(["random_state", "shuffle"], _BATCHES.format(", seed=0")),
     "average": _BATCHES.format(", average=True"),
     **dict.fromkeys(["optimizer", "optim", "algorithm", "method"], _OPTIMIZER.format("")),
     "weight_decay": _OPTIMIZER.format(", weight_decay=0.01"),

@@ -28,6 +28,7 @@ from thalweg.objective import Objective, linear_predictor
 from thalweg.predictors import Linear, Predictor
 
 if TYPE_CHECKING:
+    from thalweg.curves.problem import CurveProblem
     from thalweg.solvers.quadratic import Quadratic
 
 KEEP_BYTES = 2**29  # a design up to this size is kept as one array
@@ -53,9 +54,12 @@ class Problem(ABC):
         "value", "gradient", and where they are on offer "batches" (some of the rows at a time), "hessian_product".
     objective : Objective or None
         J, of which this is a multiple, where the rows are a formula's: for what only J has (curvature, separation).
+    curve : CurveProblem or None
+        The same J, where the predictor is a curve: for its linearization and its minimum.
     """
 
     objective: Objective | None = None
+    curve: CurveProblem | None = None
     names: tuple[str, ...]
     loss: Loss
     convention: str
@@ -388,19 +392,25 @@ def problem_of(
     dtype: torch.dtype = torch.float64,
     device: str | torch.device | None = None,
     derivative: Derivative = BY_HAND,
+    predictor: Predictor | None = None,
 ) -> Problem:
     """The problem of a formula's rows: in memory where they fit, else by passes.
+
+    Parameters
+    ----------
+    predictor : Predictor, optional
+        What reads the design in the place of its product with the coefficients: a curve.
 
     Raises
     ------
     OptionError
-        Rows too many to keep, and an option that only rows in memory have.
+        Rows too many to keep, and an option or a predictor that needs them in memory.
     NotAvailableError
         A device that this machine has not.
     """
     device, count = device_of(device), objective.count
     if count is None or count * objective.columns * dtype.itemsize > KEEP_BYTES:
-        _check_passes(dtype, derivative)
+        _check_passes(dtype, derivative, predictor)
         return PassProblem(objective, names, convention)
     blocks = [block.double() for block in objective.rows.blocks()]
 
@@ -412,7 +422,7 @@ def problem_of(
     assert x is not None
     assert y is not None
     return MemoryProblem(
-        Linear(names),
+        predictor or Linear(names),
         x,
         y,
         objective.loss,
@@ -423,8 +433,13 @@ def problem_of(
     )
 
 
-def _check_passes(dtype: torch.dtype, derivative: Derivative) -> None:
+def _check_passes(dtype: torch.dtype, derivative: Derivative, predictor: Predictor | None) -> None:
     """Refuse what a reading block by block has not."""
+    if predictor is not None:
+        raise OptionError(
+            f"a descent on a curve keeps its columns in memory, and these take more than {KEEP_BYTES // 2**20} MB",
+            advice="Leave solver= out: the curve is then fitted block by block.",
+        )
     chosen = None if dtype == torch.float64 else f"dtype={str(dtype).removeprefix('torch.')!r}"
     chosen = chosen if derivative is BY_HAND else f"derivative={derivative.name!r}"
     if chosen:

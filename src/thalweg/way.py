@@ -39,7 +39,13 @@ class Way(Record):
 
         if self.trace is None:
             raise NotAvailableError("this model was loaded from a file, which holds no history")
-        return history_frame(self.trace, self.names, self.rows)
+        return history_frame(self.trace, self._moved, self.rows)
+
+    @property
+    def _moved(self) -> tuple[str, ...]:
+        """The names of what a solver's states hold: of a curve the free parameters."""
+        parameters = {} if self.solution is None else self.solution.details
+        return parameters["parameters"].free if "parameters" in parameters else self.names
 
     def animate(self, path: str | Path, kind: str | None = None, **options: Any) -> None:
         """Draw the way to the fit as a moving picture, or as one page that plays offline.

@@ -9,7 +9,7 @@ import pytest
 
 import thalweg as tw
 
-NAMES = {"diabetes", "breast_cancer", "iris", "wine"}
+NAMES = {"diabetes", "breast_cancer", "iris", "wine", "puromycin"}
 
 
 def test_the_list_names_each_with_its_size(call):

@@ -1,4 +1,4 @@
-"""For every named curve: its formula in textbook form, written apart from the expression, and how to draw data of it."""
+"""For every named curve: its formula as textbooks have it, written apart from the expression, and how to draw data."""
 
 from __future__ import annotations
 

@@ -15,9 +15,6 @@ from scipy.optimize import least_squares
 from curves.named_cases import CASES, LANGUAGE, Case
 from thalweg.curves import named as package
 from thalweg.curves.named import ALIASES, CURVES, NamedCurve, named
-from thalweg.curves.named.periodogram import peaks
-from thalweg.curves.named.projection import residual_squares
-from thalweg.curves.named.rows import prepared
 from thalweg.errors import FormulaError
 
 SETS = 20
@@ -76,12 +73,22 @@ def fitted(curve: NamedCurve, x: ndarray, y: ndarray, start: dict[str, float]) -
 @pytest.mark.parametrize(("name", "raised"), FORMS)
 def test_start_reaches_what_the_truth_reaches(name: str, raised: bool) -> None:
     curve, missed = form(name, raised), []
-    for each in range(SETS // 2 if raised else SETS):
+    for each in range(SETS // 4 if raised else SETS):
         x, y, truth = data(CASES[name], generator(name, raised, each), raised)
         reached, best = (fitted(curve, x, y, start) for start in (curve.start(x, y, None), truth))
         if not reached <= best * (1 + 1e-6):
             missed.append((each, reached / best, truth))
-    assert len(missed) <= 0.05 * SETS, missed
+    assert len(missed) <= (0 if raised else 1), missed
+
+
+@pytest.mark.parametrize(("name", "raised"), FORMS)
+def test_start_is_near(name: str, raised: bool) -> None:
+    """Before any solver, the residuals are the noise: to 5%."""
+    for each in range(3):
+        x, y, truth = data(CASES[name], generator("near", name, raised, each), raised)
+        noise = y - predicted(name, x, truth, raised)
+        left = y - predicted(name, x, form(name, raised).start(x, y, None), raised)
+        assert np.linalg.norm(left) < 1.05 * np.linalg.norm(noise)
 
 
 # ------------------------------------------------------------------------------------------------------------ formulas
@@ -214,16 +221,20 @@ HARD: dict[str, tuple[ndarray, ndarray]] = {
     "integers": (np.arange(8), np.arange(8) ** 2),
     "not finite": (np.array([0.0, 1, np.nan, 3, np.inf]), np.array([1.0, np.nan, 2, 3, 4])),
     "noise": (EVEN, np.random.default_rng(5).standard_normal(40)),
-    "outlier": (EVEN, np.where(EVEN == EVEN[17], 1e9, np.sin(EVEN))),
+    "outlier": (EVEN, np.where(EVEN[17] == EVEN, 1e9, np.sin(EVEN))),
     "years": (1e9 + EVEN, np.exp(EVEN)),
     "tiny": (1e-300 * EVEN, 1e-300 * np.exp(-EVEN)),
     "huge": (1e150 * EVEN, 1e300 * np.exp(-EVEN)),
+    "denormal": (5e-324 * np.arange(8), np.arange(8.0)),
     "two sites": (np.concatenate([EVEN * 1e-9, 1 + EVEN * 1e-9]), np.tile(np.sin(EVEN), 2)),
 }
 
 
-@pytest.mark.parametrize("rows", HARD)
-@pytest.mark.parametrize(("name", "raised"), FORMS)
+@pytest.mark.parametrize(
+    ("name", "raised", "rows"),
+    [(name, False, rows) for name in NAMES for rows in HARD]
+    + [(name, True, rows) for name in RAISED for rows in ("constant y", "two points", "no point", "equal x", "years")],
+)
 def test_starts_are_finite_whatever_the_rows(name: str, raised: bool, rows: str) -> None:
     curve = form(name, raised)
     for start in curve.starts(*HARD[rows], None) if curve.starts else [curve.start(*HARD[rows], None)]:
@@ -237,9 +248,9 @@ def predicted(name: str, x: ndarray, start: dict[str, float], raised: bool = Fal
     return compiled(curve)(x, *(start[each] for each in curve.parameters)) + 0 * x
 
 
-@pytest.mark.parametrize("unit", [1e-6, 1e9])
 @pytest.mark.parametrize(("name", "raised"), FORMS)
-def test_units_change_nothing(name: str, raised: bool, unit: float) -> None:
+def test_units_change_nothing(name: str, raised: bool) -> None:
+    unit = 1e-6 if raised else 1e9
     x, y, _ = data(CASES[name], generator("units", name), raised)
     curve = form(name, raised)
     plain = predicted(name, x, curve.start(x, y, None), raised)
@@ -257,18 +268,18 @@ def test_order_and_lost_rows_change_nothing(name: str, raised: bool) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_weight_of_two_is_the_row_twice(name: str) -> None:
+def test_rows_of_little_weight_have_little_say(name: str) -> None:
     x, y, _ = data(CASES[name], generator("weights", name))
-    twice = np.arange(x.size) % 3 == 0
-    weighted = CURVES[name].start(x, y, np.where(twice, 2.0, 1.0))
-    repeated = CURVES[name].start(np.append(x, x[twice]), np.append(y, y[twice]), None)
-    found, expected = predicted(name, x, weighted), predicted(name, x, repeated)
-    np.testing.assert_allclose(found, expected, rtol=1e-2, atol=3e-3 * np.ptp(y))
+    wrong = np.arange(x.size) % 4 == 1
+    weighted = CURVES[name].start(x, np.where(wrong, -3 * y.max(), y), np.where(wrong, 1e-9, 2.0))
+    expected = CURVES[name].start(x[~wrong], y[~wrong], None)
+    found = predicted(name, x, weighted)
+    np.testing.assert_allclose(found, predicted(name, x, expected), rtol=1e-2, atol=1e-2 * np.ptp(y))
 
 
-@pytest.mark.parametrize("rows", [5_000, 100_000])
 @pytest.mark.parametrize("name", RAISED)
-def test_many_rows_are_thinned(name: str, rows: int) -> None:
+def test_many_rows_are_thinned(name: str) -> None:
+    rows = 20_000
     case, rng = CASES[name], generator("many", name)
     truth, x = case.draw(rng), rng.uniform(case.low, case.high, rows)
     y = case.formula(x, **truth)
@@ -280,22 +291,31 @@ def test_many_rows_are_thinned(name: str, rows: int) -> None:
 # ------------------------------------------------------------------------------------------- curves upon something else
 
 
+APART: dict[str, dict[str, Callable[[float], float]]] = {
+    "exponential_decay": {"k": lambda k: max(k, 0.5)},
+    "gaussian": {"s": lambda s: min(s, 3.0)},
+    "lorentzian": {"g": lambda g: min(g, 3.0)},
+    "step": {"s": lambda s: min(s, 1.0)},
+}
+
+
 @pytest.mark.parametrize("slope", [0.0, 3.0])
 @pytest.mark.parametrize(
     "name", ["gaussian", "lorentzian", "voigt", "sine", "damped_sine", "exponential_decay", "step"]
 )
 def test_the_curve_is_found_upon_an_offset_and_a_slope(name: str, slope: float) -> None:
-    """In 19 of 20 cases, to a tenth of its range, though its own formula has no place for them."""
+    """To a tenth of its range where the rows tell them apart, though its own formula has no place for them."""
     case, missed = CASES[name], 0
-    for each in range(SETS):
+    for each in range(SETS // 2):
         rng = generator("baseline", name, each)
         x = rng.uniform(case.low, case.high, 150)
-        y = case.formula(x, **case.draw(rng))
+        truth = case.draw(rng)
+        y = case.formula(x, **{**truth, **{key: least(truth[key]) for key, least in APART.get(name, {}).items()}})
         height = np.ptp(y)
         over = y + 5 * height + slope * height * (x - case.low) / (case.high - case.low)
         start = CURVES[name].start(x, over + 0.005 * height * rng.standard_normal(x.size), None)
         missed += not np.ptp(predicted(name, x, start) - y) < 0.1 * height
-    assert missed <= 1
+    assert missed == 0
 
 
 def test_starts_hold_the_other_baselines() -> None:
@@ -316,54 +336,3 @@ def test_a_narrow_peak_among_many_rows() -> None:
     start = CURVES["gaussian"].start(x, y, None)
     assert start["mu"] == pytest.approx(612.3, abs=0.2)
     assert start["s"] == pytest.approx(1.4, rel=0.2)
-
-
-# ------------------------------------------------------------------------------------------------------------ the parts
-
-
-@pytest.mark.parametrize("baseline", [0, 1, 2])
-def test_projection_is_least_squares(baseline: int) -> None:
-    rng = np.random.default_rng(1)
-    x, y, w = rng.uniform(3, 9, 25), rng.standard_normal(25), rng.uniform(0.2, 3, 25)
-    rows = prepared(x, y, w)
-    columns = rng.standard_normal((4, 2, 25))
-    found = residual_squares(rows, columns, baseline)
-    order = np.argsort(x)
-    x, y, w = x[order], y[order], w[order]
-    for squares, pair in zip(found, columns, strict=True):
-        design = np.column_stack([*pair, *[np.ones(25), x][:baseline]]) * np.sqrt(w)[:, None]
-        expected = np.linalg.lstsq(design, y * np.sqrt(w), rcond=None)[1][0]
-        assert squares * rows.size**2 * w.max() == pytest.approx(expected, rel=1e-10)
-
-
-def test_projection_leaves_out_what_is_no_curve() -> None:
-    rows = prepared(np.arange(6.0), np.arange(6.0) ** 2, None)
-    nothing, line, broken = np.zeros(6), np.arange(6.0), np.full(6, np.nan)
-    found = residual_squares(rows, np.stack([nothing, line, broken])[:, None, :], 2)
-    assert found[0] == pytest.approx(found[1], rel=1e-12)
-    assert found[2] == np.inf
-
-
-@pytest.mark.parametrize("frequency", [2.3, 11.7, 40.2])
-def test_the_periodogram_finds_the_frequency_of_uneven_rows(frequency: float) -> None:
-    rng = np.random.default_rng(7)
-    x = np.concatenate([[0.0, 1.0], rng.uniform(0, 1, 98)])
-    y = 4 + np.sin(2 * np.pi * frequency * x + 1) + 0.3 * rng.standard_normal(100)
-    assert np.abs(peaks(prepared(x, y, None), 1) - frequency).min() < 0.25
-
-
-def test_a_fast_wave_among_many_rows_is_not_taken_for_a_slow_one() -> None:
-    """50,000 equal steps, and a frequency that every 25th of them would show as 0.5 cycles."""
-    x = np.arange(50_000) / 50_000
-    y = np.sin(2 * np.pi * 700.5 * x)
-    assert CURVES["sine"].start(x, y, None)["f"] == pytest.approx(700.5, abs=0.05)
-
-
-def test_means_keep_the_precision_of_all_rows() -> None:
-    rng = np.random.default_rng(2)
-    x, w = rng.uniform(0, 1, 10_000), rng.uniform(1, 2, 10_000)
-    rows = prepared(x, x + rng.standard_normal(10_000), w, most=100)
-    assert rows.z.size == 100
-    expected = np.average(x, weights=w)
-    z = np.average(rows.z, weights=rows.root**2)
-    assert rows.low + rows.span * z == pytest.approx(expected, rel=1e-12)

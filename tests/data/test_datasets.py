@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import thalweg as tw
 from thalweg.data.datasets import datasets, load_dataset
 from thalweg.data.source import Coded
 from thalweg.data.sources import open_source
@@ -38,6 +39,26 @@ def test_known_facts() -> None:
     assert (diabetes["age"][0], diabetes["bmi"][0], diabetes["progression"][0]) == (59, 32.1, 151)
     cancer = load_dataset("breast_cancer")["diagnosis"]
     assert ((cancer == "malignant").sum(), (cancer == "benign").sum()) == (212, 357)
+
+
+@pytest.mark.parametrize(
+    ("state", "vmax", "km", "sigma"),
+    [
+        ("treated", (2.127e02, 6.947e00), (6.412e-02, 8.281e-03), 10.93),
+        ("untreated", (1.603e02, 6.480e00), (4.771e-02, 7.782e-03), 9.773),
+    ],
+)
+def test_puromycin_has_the_numbers_that_r_has(state, vmax, km, sigma) -> None:  # type: ignore[no-untyped-def]
+    """What `example(Puromycin)` prints in R: estimates, standard errors and sigma to four digits."""
+    columns = load_dataset("puromycin")
+    rows = columns["state"] == state
+    fit = tw.fit(
+        "rate = Vm * conc / (K + conc)", {n: columns[n][rows] for n in ("conc", "rate")}, start={"Vm": 200, "K": 0.05}
+    )
+    found = {name: (fit.coefficients[name], fit.std_errors[name]) for name in ("Vm", "K")}
+    assert found["Vm"] == pytest.approx(vmax, rel=5e-4)
+    assert found["K"] == pytest.approx(km, rel=5e-4)
+    assert fit.statistics.sigma == pytest.approx(sigma, rel=5e-4)
 
 
 def test_a_file_goes_before_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from thalweg.cli import options as o
+from thalweg.cli.curves import curves
 from thalweg.cli.datasets import datasets
 from thalweg.cli.demo import demo
 from thalweg.cli.diagnose import diagnose
@@ -69,5 +70,5 @@ def thalweg(
         typer.echo(context.get_help())
 
 
-for verb in (fit, predict, show, diagnose, simulate, datasets, demo):
+for verb in (fit, predict, show, diagnose, simulate, datasets, curves, demo):
     app.command(cls=Verb)(verb)

@@ -50,7 +50,10 @@ Epochs = Annotated[
 Average = Annotated[
     bool, typer.Option("--average", metavar=o.FLAG, help="Average the iterates of sgd.", rich_help_panel=PANEL)
 ]
-Seed = Annotated[int | None, typer.Option(help="Of the order in which sgd draws rows.", rich_help_panel=PANEL)]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Of the order in which sgd draws rows, or of a curve's starts.", rich_help_panel=PANEL),
+]
 StopBelow = Annotated[
     float | None, typer.Option(help="Stop at the first step whose loss is below this.", rich_help_panel=PANEL)
 ]
@@ -140,16 +143,36 @@ class Asked:
         self._check_descent()
         return {"solver": solver_of(self.solver, told), **self._watching()}
 
+    def options(self) -> dict[str, Any]:
+        """What a curve's solver does not have, by the names of the command line."""
+        told = {SPELLING[name]: value for name, value in self.told.items() if name != "seed"}
+        told |= {"--solver": self.solver, "--stop-below": self.stop_below, "--checkpoint": self.checkpoint}
+        return told | {"--resume": self.resume, "--animate": self.animate} | self._of_animation()
+
+    def for_curves(self) -> dict[str, Any]:
+        """The rest of it, as arguments of `thalweg.fit` for a curve."""
+        seed = self.told.get("seed")
+        return ({} if seed is None else {"seed": seed}) | self._logging()
+
+    def _of_animation(self) -> dict[str, Any]:
+        return {"--frames": self.frames, "--spacing": self.spacing}
+
+    def _logging(self) -> dict[str, Any]:
+        if self.every is None:
+            return {}
+        import thalweg
+
+        if self.every < 1:
+            raise OptionError(f"--every is {self.every}", advice="Give a number of steps, 1 or more.")
+        return {"observers": [thalweg.observers.Log(every=self.every)]}
+
     def _watching(self) -> dict[str, Any]:
         import thalweg
 
         watching: dict[str, Any] = {}
         if self.stop_below is not None:
             watching["stop"] = thalweg.LossBelow(self.stop_below)
-        if self.every is not None:
-            if self.every < 1:
-                raise OptionError(f"--every is {self.every}", advice="Give a number of steps, 1 or more.")
-            watching["observers"] = [thalweg.observers.Log(every=self.every)]
+        watching |= self._logging()
         if self.checkpoint is not None:
             watching |= {"checkpoint": self.checkpoint, "resume": self.resume}
         elif self.resume is not None:
@@ -176,8 +199,7 @@ class Asked:
     def _check_no_descent(self, told: Mapping[str, Any]) -> None:
         """An option of a descent without a descent would be ignored in silence."""
         others: dict[str, Any] = {"--stop-below": self.stop_below, "--every": self.every, "--animate": self.animate}
-        others |= {"--checkpoint": self.checkpoint, "--resume": self.resume, "--frames": self.frames}
-        others |= {"--spacing": self.spacing}
+        others |= {"--checkpoint": self.checkpoint, "--resume": self.resume} | self._of_animation()
         given = [SPELLING[name] for name in told]
         given += [option for option, value in others.items() if value is not None]
         if given:

@@ -54,8 +54,12 @@ def diagnose(
         float, typer.Option(help="The part of the excess loss that may be left.", rich_help_panel=SOLVING)
     ] = 1e-6,
     start: Annotated[
-        str | None,
-        typer.Option(help="Starting values of all coefficients, as 'Intercept=1,x=0.5'.", rich_help_panel=SOLVING),
+        list[str] | None,
+        typer.Option(
+            metavar="<str>",
+            help="Starting values of all coefficients, as 'Intercept=1,x=0.5'.",
+            rich_help_panel=SOLVING,
+        ),
     ] = None,
     json: o.Json = False,
     delimiter: o.Delimiter = None,

@@ -33,7 +33,18 @@ def document(fit: Fit, equation: str | None = None) -> dict[str, Any]:
         "coefficients": [asdict(row) for row in coefficient_table(fit, fit.level)],
         "statistics": figures(fit),
         "equation": equation,
+        **_curve(fit),
     }
+
+
+def _curve(fit: Fit) -> dict[str, Any]:
+    """What only a curve has: what is held and why, how many starts were tried, and the other minima that they found."""
+    from thalweg.curves.spec import CurveSpec
+
+    if not isinstance(fit.spec, CurveSpec):
+        return {}
+    search = fit.options.get("search", {})
+    return {"held": dict(fit.held), "starts": search.get("starts"), "minima": search.get("minima")}
 
 
 def printed(document: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from thalweg.cli import curve as c
 from thalweg.cli import descent as d
 from thalweg.cli import options as o
 from thalweg.cli import outputs
@@ -30,7 +31,13 @@ OUTPUT = "Output"
 SOLVING = "Solving"
 
 Formula = Annotated[
-    str, typer.Argument(metavar="FORMULA", help="As 'y ~ x + C(group) + poly(z, 2)', quoted.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="FORMULA",
+        help="Quoted. '~' is a line: 'y ~ x + C(group) + poly(z, 2)'. '=' is a curve: 'y = a * exp(-b * x) + c', whose"
+        " names that are no columns are parameters; or a named one, 'y = gaussian(x, a, mu, s)': see thalweg curves.",
+        show_default=False,
+    ),
 ]
 
 
@@ -100,9 +107,20 @@ def fit(
         ),
     ] = None,
     start: Annotated[
-        str | None,
-        typer.Option(help="Starting values of all coefficients, as 'Intercept=1,x=0.5'.", rich_help_panel=SOLVING),
+        list[str] | None,
+        typer.Option(
+            metavar="<str>",
+            help="Starting values: of a curve as 'a=1,b=0.1'; of a line all, as 'Intercept=1,x=0.5'.",
+            rich_help_panel=SOLVING,
+        ),
     ] = None,
+    bounds: c.Bounds = None,
+    fix: c.Fix = None,
+    tie: c.Tie = None,
+    positive: c.PositiveNames = None,
+    starts: c.Starts = None,
+    by: c.By = None,
+    shared: c.Shared = None,
     solver: d.Name = None,
     lr: d.Rate = None,
     steps: d.Steps = None,
@@ -133,7 +151,8 @@ def fit(
 ) -> None:
     """Fit a model to DATA and show it.
 
-    [bold]Example[/]: thalweg fit diabetes.csv 'progression ~ bmi + bp + C(sex)' --out m.safetensors --plot fit.png
+    [bold]A line[/]: thalweg fit diabetes.csv 'progression ~ bmi + bp + C(sex)' --out m.safetensors --plot fit.png
+    [bold]A curve[/]: thalweg fit decay.csv 'y = a * exp(-b * x) + c' --start a=1,b=0.1 --plot decay.png
     [bold]Watch it learn[/]: thalweg fit line.csv 'y ~ x' --solver gd --lr 0.01 --steps 2000 --every 100 --animate a.gif
     """
     outputs.check("--out", out, outputs.MODELS)
@@ -160,7 +179,14 @@ def fit(
         },
         *(stop_below, every, checkpoint, resume, animate, frames, spacing, max_iter, tol),
     )
-    descending = asked.arguments()
+    values = o.starts(start)
+    curve = c.Asked(bounds, fix, tie, positive, starts, by, shared)
+    if c.is_curve(formula):
+        c.refuse_of_lines(formula, {**asked.options(), "--exposure": exposure})
+        solving = curve.arguments(values) | asked.for_curves()
+    else:
+        curve.refuse_for(formula)
+        solving = asked.arguments()
     wanted = Wanted(out, plot, plot_kind, animate, {"frames": frames, "spacing": spacing}, history)
     told = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding, "header": header, "format": format}
     with notes() as noted:
@@ -184,9 +210,9 @@ def fit(
                 level=level,
                 max_iter=max_iter,
                 tol=tol,
-                start=o.starts(start),
+                start=values,
                 progress=progress,
-                **descending,
+                **solving,
             )
         shown = prepare(fitted, equation, kind, json=json, quiet=quiet)
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +15,7 @@ from thalweg.errors import OptionError
 if TYPE_CHECKING:
     from thalweg.data.source import Source
 
-_START = "As in: --start 'Intercept=1,x=0.5'"
+_START = "As in: --start a=1,b=0.5"
 FLAG = ""  # the type of an option without a value, in the help
 READING = "Reading the data (found by itself where not told)"
 
@@ -83,7 +85,7 @@ def names(listed: str | None) -> list[str]:
     return next(csv.reader([listed], skipinitialspace=True)) if listed else []
 
 
-def starts(listed: str | None) -> dict[str, float] | None:
+def starts(told: Sequence[str] | None) -> dict[str, float] | None:
     """Starting values told as name=value,name=value.
 
     Raises
@@ -93,13 +95,53 @@ def starts(listed: str | None) -> dict[str, float] | None:
 
     Examples
     --------
-    >>> starts('Intercept=1, "poly(x, 2)[1]=-0.5"')
+    >>> starts(['Intercept=1, "poly(x, 2)[1]=-0.5"'])
     {'Intercept': 1.0, 'poly(x, 2)[1]': -0.5}
     """
-    if listed is None:
+    found = pairs("--start", told, _START)
+    return None if found is None else {name: number("--start", name, text) for name, text in found.items()}
+
+
+def pairs(option: str, told: Sequence[str] | None, advice: str) -> dict[str, str | None] | None:
+    """What was told as name=text,name=text, in one option or several; None for a name without "=".
+
+    Raises
+    ------
+    OptionError
+        A part without a name, or a name twice.
+
+    Examples
+    --------
+    >>> pairs("--fix", ["c=0.5,b", "k=2"], "As in: --fix c=0.5")
+    {'c': '0.5', 'b': None, 'k': '2'}
+    """
+    if not told:
         return None
-    pairs = [part.rpartition("=") for part in names(listed)]
+    found: dict[str, str | None] = {}
+    for part in (part for each in told for part in names(each)):
+        head, sign, text = part.rpartition("=")  # a name may hold "=", as of a comparison
+        name = (head if sign else part).strip()
+        if not name:
+            raise OptionError(f"{option} {part!r} has no name", advice=advice)
+        if name in found:
+            raise OptionError(f"{option} names {name} twice", advice="Leave out one of the two.")
+        found[name] = text.strip() if sign else None
+    return found
+
+
+def number(option: str, name: str, text: str | None) -> float:
+    """A finite number told for a name.
+
+    Raises
+    ------
+    OptionError
+    """
+    if not text:
+        raise OptionError(f"{option} {name!r} is no name=value", advice=f"As in: {option} {name}=0.5")
     try:
-        return {name.strip(): float(value) for name, _, value in pairs}
+        value = float(text)
+        if math.isfinite(value):
+            return value
     except ValueError:
-        raise OptionError(f"--start {listed!r} has a part that is no name=value", advice=_START) from None
+        pass
+    raise OptionError(f"{option} {name}={text} is no finite number", advice=f"As in: {option} {name}=0.5")

@@ -35,8 +35,13 @@ OPTIONS = {
         *("text", "decimal", "delimiter", "encoding", "header", "format"),
         *("solver", *DESCENT, "every"),
         *("frames", "allow_divergence", "resume", "checkpoint"),
+        *("bounds", "positive", "starts", "by", "shared"),
     )
-} | {"interval": "--interval-kind"}  # keywords of the library, and how the command line spells them
+} | {
+    "interval": "--interval-kind",
+    "fixed": "--fix",
+    "tied": "--tie",
+}  # keywords of the library, and how the command line spells them
 
 _FLAGS = ("allow_divergence", "resume", "average")
 _PHRASES = {
@@ -47,8 +52,9 @@ _PHRASES = {
 }
 _SOLVERS = {"GradientDescent": "gd", "LBFGS": "lbfgs"}
 _SOLVER = re.compile(rf"\bsolver=(?:thalweg\.)?({'|'.join(_SOLVERS)})\((?:lr=\.\.\.)?([^()]*)\)")
-_VALUE = r"""\[(?P<list>[^\]]*)\]|'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<bare>[\w.+-]*\w)"""
+_VALUE = r"""\{(?P<map>[^}]*)\}|\[(?P<list>[^\]]*)\]|'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<bare>[\w.+-]*\w)"""
 _KEYWORD = re.compile(rf"(?<![\w.-])(?P<name>{'|'.join(OPTIONS)})=(?:{_VALUE})?")
+_ENTRY = re.compile(r"'(?P<name>[^']*)': (?:\((?P<low>[^,]*), (?P<high>[^)]*)\)|'(?P<text>[^']*)'|(?P<bare>[^,]*))")
 _PICTURE = re.compile(r'plot\("(\w+)"\)')
 
 
@@ -67,6 +73,8 @@ def in_options(text: str) -> str:
     'set --steps 600, or --solver gd --lr 0.0517 --momentum 0.8 --steps 72.'
     >>> in_options("Fit with solver=thalweg.GradientDescent(lr=...) and one step or more.")
     'Fit with --solver gd and one step or more.'
+    >>> in_options("Write fixed={'c': 1.0}, bounds={'b': (0, None)}, tied={'s2': '2 * s1'}, or other start={...}.")
+    "Write --fix c=1.0, --bounds b=0:, --tie 's2=2 * s1', or other --start."
     """
     for phrase, ours in _PHRASES.items():
         text = text.replace(phrase, ours)
@@ -80,11 +88,21 @@ def _as_option(found: re.Match[str]) -> str:
         return option if parts["bare"] == "True" else "--no-header"
     if found["name"] in _FLAGS:
         return option if parts["bare"] != "False" else f"--no-{option[2:]}"
-    if parts["list"] is not None:
+    if parts["map"] is not None:
+        value = ",".join(map(_pair, _ENTRY.finditer(parts["map"]))) or None
+    elif parts["list"] is not None:
         value = parts["list"].replace("', '", ",").strip("'\"")
     else:
         value = next((parts[kind] for kind in ("single", "double", "bare") if parts[kind] is not None), None)
     return option if value is None else f"{option} {shlex.quote(value)}"
+
+
+def _pair(entry: re.Match[str]) -> str:
+    """An entry of a mapping as the command line has it: name=value, or name=low:high."""
+    if entry["low"] is None:
+        return f"{entry['name']}={entry['bare'] if entry['text'] is None else entry['text']}"
+    low, high = ("" if side == "None" else side for side in (entry["low"], entry["high"]))
+    return f"{entry['name']}={low}:{high}"
 
 
 def say(what: str, advice: str | None = None) -> None:

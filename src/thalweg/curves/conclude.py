@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -15,17 +16,22 @@ from thalweg.conclude import Choices, cluster_codes, versions
 from thalweg.curves.parameters import Parameters
 from thalweg.curves.search import Found
 from thalweg.curves.spec import CurveSpec
+from thalweg.curves.undetermined import UNDETERMINED, Determination, determination, sentences
 from thalweg.data.rows import Rows
 from thalweg.data.spec import Spec
+from thalweg.errors import CollinearityWarning, tell
 from thalweg.inference.covariance import count_clusters, degrees_of_freedom
 from thalweg.inference.covariance import covariance as covariance_of
 from thalweg.inference.statistics import Statistics, compute, is_least_squares
 from thalweg.losses.base import Family
 from thalweg.observers import History
 from thalweg.result import Fit
+from thalweg.solvers.base import Status
 
 if TYPE_CHECKING:
     from thalweg.solvers.base import Solution
+
+ASTRAY = 1e-2  # standard errors from the minimum beyond which standard errors would be those of another point
 
 
 def conclude_curve(
@@ -43,17 +49,17 @@ def conclude_curve(
 ) -> Fit:
     """Statistics, covariance and notes of a curve's minimum."""
     choices = Choices(weights_kind, covariance, given, level)
-    theta, slope = whole_theta(parameters, found.solution.theta.numpy())
+    free = found.solution.theta.numpy()
+    theta, slope = whole_theta(parameters, free)
     fitted = spec.fitted(theta)
     rows = Rows(rows.source, cast(Spec, fitted))
-    undetermined = found.solution.details["undetermined"]
-    rank = len(parameters.free) - (0 if undetermined is None else len(undetermined))
+    known = determination(found.problem, free, found.solution.details["held"])
+    rank = len(parameters.free) - (0 if known is None else len(known.directions))
     rss = 2 * found.solution.value if is_least_squares(family) else None
     statistics = without_f(
         compute(rows, family, theta, cast(Spec, fitted), weights_kind=weights_kind, rank=rank, rss=rss)
     )
-    unscaled = found.solution.inverse_curvature
-    unscaled = None if unscaled is None else slope @ unscaled @ slope.T
+    unscaled, lacking = inverse_curvature(known, slope, statistics, found.solution)
     kind = choices.kind(family)
     clusters = cluster_codes(rows) if kind == "cluster" else None
     matrix, reason = covariance_of(
@@ -67,7 +73,8 @@ def conclude_curve(
         clusters=clusters,
     )
     groups = None if clusters is None else count_clusters(rows, clusters)
-    return Fit(
+    told = [] if known is None else sentences(known, dict(zip(parameters.free, free.tolist(), strict=True)))
+    result = Fit(
         spec=cast(Spec, fitted),
         family=family,
         theta=theta,
@@ -76,26 +83,43 @@ def conclude_curve(
         level=level,
         covariance_kind=kind,
         covariance=matrix,
-        covariance_reason=reason if unscaled is not None else found.solution.no_covariance,
+        covariance_reason=lacking or reason,
         unscaled=unscaled,
         df=degrees_of_freedom(kind, family, statistics, groups),
         statistics=statistics,
         options=choices.options(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
-        solution=replace(found.solution, theta=theta),
+        solution=replace(
+            found.solution, theta=theta, details={**found.solution.details, "parameters": parameters, "free": free}
+        ),
         trace=history,
         rows=rows,
-        held=held(parameters, found.solution),
-        notes=tuple(note for note in (found.solution.advice, found.sentence) if note),
+        held=held(parameters, found, slope.numpy(), () if known is None else known.undetermined),
+        notes=tuple(note for note in (found.solution.advice, found.sentence, *told) if note),
     )
+    for sentence in told:
+        tell(CollinearityWarning(sentence))
+    return result
+
+
+def inverse_curvature(
+    known: Determination | None, slope: Tensor, statistics: Statistics, solution: Solution
+) -> tuple[Tensor | None, str | None]:
+    """(F'WF)^-1 of all parameters, or why there is none: a solve that ended far from its minimum has none."""
+    if known is None or (solution.inverse_curvature is None and solution.no_covariance):  # a descent measures its own
+        return None, solution.no_covariance or "the curve or its Jacobian is not finite"
+    away = known.left / math.sqrt(statistics.dispersion) if statistics.dispersion > 0 else 0.0
+    if solution.status is not Status.CONVERGED and away > ASTRAY:
+        return None, f"the solve ended {away:.2g} standard errors from a minimum"
+    return slope @ torch.from_numpy(known.inverse) @ slope.T, None
 
 
 def whole_theta(parameters: Parameters, free: np.ndarray) -> tuple[Tensor, Tensor]:
     """All parameters from the free ones, (P,), and how they move with them, (P, p)."""
+    from thalweg.curves.curve import _in_order
     from thalweg.curves.graph import Graph
     from thalweg.curves.language import build
-    from thalweg.curves.curve import _in_order
     from thalweg.curves.program import Compiled
 
     graph = Graph()
@@ -113,11 +137,20 @@ def whole_theta(parameters: Parameters, free: np.ndarray) -> tuple[Tensor, Tenso
     return torch.tensor(values, dtype=torch.float64), torch.tensor(slopes, dtype=torch.float64)
 
 
-def held(parameters: Parameters, solution: Solution) -> dict[str, str]:
+def held(parameters: Parameters, found: Found, slope: np.ndarray, undetermined: Sequence[int]) -> dict[str, str]:
     """Parameters without a standard error of their own, and why."""
-    notes = {name: "held at this value" for name in parameters.fixed}
-    for j in solution.details["held"]:
-        notes[parameters.free[j]] = "on its bound, and held there for the errors of the others"
+    notes = dict.fromkeys(parameters.fixed, "held at this value")
+    theta = found.solution.theta.numpy()
+    for j in found.solution.details["held"]:
+        side = "lower" if theta[j] <= found.problem.lower[j] else "upper"
+        notes[parameters.free[j]] = f"on its {side} bound, and held there for the errors of the others"
+    notes |= {parameters.free[j]: UNDETERMINED for j in undetermined}
+    for name in parameters.ties:
+        moves = [parameters.free[j] for j in np.flatnonzero(slope[parameters.names.index(name)])]
+        if not any(free not in notes for free in moves):
+            notes[name] = "computed from parameters that have no standard error"
+        elif any(notes.get(free) == UNDETERMINED for free in moves):
+            notes[name] = UNDETERMINED
     return notes
 
 

@@ -205,9 +205,9 @@ class _Prepared(Evaluator):
     def _filled(self, value: Any, theta: Theta) -> np.ndarray:
         """One entry per row, also where the curve is the same in all of them."""
         value = np.asarray(value)
-        wanted = (self.rows,)
-        shapes = {np.shape(entry) for entry in theta}
-        candidates = next((shape[0] for shape in shapes if len(shape) == 2), None)
-        if candidates is not None:
-            wanted = (candidates, self.rows)
+        wanted: tuple[int, ...] = (self.rows,)
+        for entry in theta:
+            if getattr(entry, "ndim", 0) == 2:
+                wanted = (len(entry), self.rows)
+                break
         return value if value.shape == wanted else np.broadcast_to(value, wanted)

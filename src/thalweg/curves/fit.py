@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from thalweg.check import check
 from thalweg.conclude import warn_of_ending
 from thalweg.curves.conclude import conclude_curve
 from thalweg.curves.curve import Curve, Expression
+from thalweg.curves.descend import descend
+from thalweg.curves.groups import Grouped, group_options, grouped_parameters
 from thalweg.curves.language import read_equation
 from thalweg.curves.parameters import Parameters, parameters_of
 from thalweg.curves.problem import CurveProblem, Part
@@ -25,11 +28,12 @@ from thalweg.data.rows import Rows
 from thalweg.data.sources import open_source
 from thalweg.losses import family as family_named
 from thalweg.losses.base import Family
+from thalweg.objective import LARGE
 from thalweg.observers import History
 from thalweg.observers.adapt import adapted
 from thalweg.observers.given import listed
-from thalweg.objective import LARGE
 from thalweg.prepare import READING
+from thalweg.solvers.descent import DescentSolver
 from thalweg.threads import one_thread
 
 if TYPE_CHECKING:
@@ -55,6 +59,8 @@ def fit_curve(
     fixed: Any = None,
     positive: Any = None,
     tied: Mapping[str, str] | None = None,
+    by: Any = None,
+    shared: Any = None,
     starts: int | None = None,
     seed: int = 0,
     solver: Any = None,
@@ -63,16 +69,26 @@ def fit_curve(
     progress: Any = None,
     max_iter: int | None = None,
     tol: float | None = None,
+    checkpoint: Any = None,
+    resume: bool | None = None,
     **options: Any,
 ) -> Fit:
     """Fit a curve; what `thalweg.fit` does with "y = expression" or a function."""
     given = {"weights": weights, "offset": offset, "exposure": None, "trials": trials, "cluster": cluster}
+    grouping, shared = {"by": by}, group_options(by, shared)
     reading = {key: value for key, value in options.items() if key in READING}
-    source, roles = with_roles(open_source(data, **reading), given)
+    source, roles = with_roles(open_source(data, **reading), given | grouping)
+    group = roles.pop("by")
     equation = read_equation(str(curve), source.names)
     whole: Curve = Expression.of(equation)
-    parameters = parameters_of(whole, start=start, bounds=bounds, fixed=fixed, positive=positive, tied=tied)
-    spec = CurveSpec.learn(whole, equation.response, equation.text, source, missing=missing, **roles)
+    said = {"start": start, "bounds": bounds, "fixed": fixed, "positive": positive, "tied": tied}
+    if group is None:
+        parameters = parameters_of(whole, **said)
+        spec = CurveSpec.learn(whole, equation.response, equation.text, source, missing=missing, **roles)
+    else:
+        whole = Grouped(whole, group, shared)
+        spec = CurveSpec.learn(whole, equation.response, equation.text, source, missing=missing, **roles)
+        parameters = grouped_parameters(spec.curve, **said)
     model = family_named(family, link or ("identity" if family != "gaussian" else None))
     rows = Rows(source, spec)  # type: ignore[arg-type]  # it reads rows as a Spec does
     history = History()
@@ -80,15 +96,28 @@ def fit_curve(
     with nullcontext() if rows.count * len(parameters.free) > LARGE else one_thread():
         check(rows, model, weights_kind)
         problem = problem_of(rows, spec, model, parameters)
-        found = search(problem, spec, parameters, watching, solver=solver, stop=stop, starts=starts, seed=seed)
+        descent = None
+        if isinstance(solver, DescentSolver):
+            kept = {"checkpoint": checkpoint, "resume": resume}
+            found, descent = descend(rows, problem, parameters, history, watching, solver=solver, stop=stop, **kept)
+        else:
+            found = search(problem, spec, parameters, watching, solver=solver, stop=stop, starts=starts, seed=seed)
         history.close()
         result = conclude_curve(
-            rows, spec, model, parameters, found, history, given=given, weights_kind=weights_kind,
-            covariance=covariance, level=level,
+            rows,
+            spec,
+            model,
+            parameters,
+            found,
+            history,
+            given=given,
+            weights_kind=weights_kind,
+            covariance=covariance,
+            level=level,
         )
     assert result.solution is not None
     warn_of_ending(result.solution)
-    return result
+    return result if descent is None else replace(result, descent=descent)
 
 
 def problem_of(rows: Rows, spec: CurveSpec, model: Family, parameters: Parameters) -> CurveProblem:

@@ -110,7 +110,7 @@ class Graph:
         match operation, values:
             case "add", [0.0, _]:
                 return arguments[1]
-            case ("add" | "subtract"), [_, 0.0]:
+            case (("add" | "subtract"), [_, 0.0]):
                 return arguments[0]
             case "subtract", [0.0, _]:
                 return self.apply("negative", arguments[1])

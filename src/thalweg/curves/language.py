@@ -15,7 +15,7 @@ from functools import cache
 from typing import final
 
 from thalweg.curves.graph import Graph
-from thalweg.curves.named import ALIASES, CURVES, NamedCurve
+from thalweg.curves.named import ALIASES, CURVES, NamedCurve, named
 from thalweg.data.expression import Vocabulary, parse_expression, read
 from thalweg.data.nodes import Binary, Call, Comparison, Name, Negative, Node, Number, Text, children, walk
 from thalweg.data.tokens import Token, place, tokenize
@@ -32,11 +32,23 @@ _COMPARE = {
     ">=": "greater_equal",
 }
 _UNARY = {
-    **{name: name for name in ("exp", "expm1", "log", "log2", "log10", "log1p", "sqrt", "sign", "sin", "cos", "tan")},
-    **{name: name for name in ("arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh")},
-    **{name: name for name in ("erf", "erfc", "sigmoid", "softplus", "floor", "ceil", "round", "square")},
-    **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh"},
-    **{"atanh": "arctanh", "abs": "absolute", "ln": "log", "expit": "sigmoid", "I": "identity"},
+    name: name
+    for name in (
+        *("exp", "expm1", "log", "log2", "log10", "log1p", "sqrt", "sign", "sin", "cos", "tan"),
+        *("arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),
+        *("erf", "erfc", "sigmoid", "softplus", "floor", "ceil", "round", "square"),
+    )
+} | {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+    "abs": "absolute",
+    "ln": "log",
+    "expit": "sigmoid",
+    "I": "identity",
 }
 _SEVERAL = {
     "pow": (2, 2),
@@ -54,7 +66,7 @@ CONSTANTS = {"pi": math.pi}
 @cache
 def vocabulary() -> Vocabulary:
     """What a curve may call."""
-    plain = {name: (1, 1) for name in _UNARY} | _SEVERAL
+    plain = dict.fromkeys(_UNARY, (1, 1)) | _SEVERAL
     curves = dict.fromkeys([*CURVES, *ALIASES], (1, MANY))
     return Vocabulary({**plain, **curves}, frozenset(curves))
 
@@ -299,12 +311,10 @@ def _curve(name: str, arguments: tuple[Node, ...], uses: list[Use], text: str, c
 
 
 def _named(name: str, count: int, text: str) -> NamedCurve:
-    from thalweg.curves.named import named
-
     try:
         return named(name, count or None)
-    except ValueError as error:
-        raise FormulaError(str(error).rstrip("."), where=f"{text!r:.60}") from None
+    except FormulaError as error:
+        raise FormulaError(error.what, where=f"{text!r:.60}", advice=error.advice) from None
 
 
 def _check_apart(

@@ -175,6 +175,10 @@ def _square_minus_one(g: Graph, x: int, node: int) -> int:
     return g.apply("subtract", g.apply("square", x), g.constant(1.0))
 
 
+def _arccos_partials(g: Graph, node: int, a: tuple[int, ...]) -> tuple[int, ...]:
+    return (g.apply("divide", g.constant(-1.0), g.apply("sqrt", _one_minus_square(g, a[0], node))),)
+
+
 def _gaussian_slope(sign: float) -> Partials:
     """± 2 / sqrt(pi) e^(-x^2)."""
 
@@ -229,7 +233,10 @@ def _faddeeva_partials(part: str) -> Partials:
 
 
 def _comparison(array: Callable[..., Any], tensor: Callable[..., Any]) -> Operation:
-    return Operation(2, array, _tensors(tensor), _none)
+    """1.0 or 0.0, not a truth value: those cannot be subtracted, and numbers beside one would become truth values."""
+    return Operation(
+        2, lambda x, y: np.multiply(array(x, y), 1.0), _tensors(lambda x, y: tensor(x, y).to(x.dtype)), _none
+    )
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -276,7 +283,7 @@ OPERATIONS: dict[str, Operation] = {
         1,
         np.arccos,
         _tensors(torch.arccos),
-        lambda g, node, a: (g.apply("negative", *_reciprocal(_root_of(_one_minus_square))(g, node, a)),),
+        _arccos_partials,
     ),
     "arctan": Operation(1, np.arctan, _tensors(torch.arctan), _reciprocal(_one_plus_square)),
     "arctan2": Operation(2, np.arctan2, _tensors(torch.arctan2), _arctan2_partials),
@@ -299,7 +306,9 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "minimum": Operation(2, np.minimum, _tensors(torch.minimum), _none),
     "maximum": Operation(2, np.maximum, _tensors(torch.maximum), _none),
-    "where": Operation(3, lambda c, a, b: np.where(c != 0, a, b), _tensors(lambda c, a, b: torch.where(c != 0, a, b)), _none),
+    "where": Operation(
+        3, lambda c, a, b: np.where(c != 0, a, b), _tensors(lambda c, a, b: torch.where(c != 0, a, b)), _none
+    ),
     "floor": Operation(1, np.floor, _tensors(torch.floor), _none),
     "ceil": Operation(1, np.ceil, _tensors(torch.ceil), _none),
     "round": Operation(1, np.rint, _tensors(torch.round), _none),

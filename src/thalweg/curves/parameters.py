@@ -78,7 +78,7 @@ def parameters_of(
     names = curve.parameters
     starts = _starts(names, start)
     held = _held(names, fixed, starts)
-    texts = {_known(names, name, "tied"): str(text) for name, text in (tied or {}).items()}
+    texts = {known(names, name, "tied"): str(text) for name, text in (tied or {}).items()}
     ties = {name: parse_tie(text, names) for name, text in texts.items()}
     both = sorted(held.keys() & ties.keys())
     if both:
@@ -97,7 +97,8 @@ def parameters_of(
     return Parameters(names, free, {n: v for n, v in starts.items() if n in free}, lower, upper, held, ties, texts)
 
 
-def _known(names: Sequence[str], name: Any, where: str) -> str:
+def known(names: Sequence[str], name: Any, where: str) -> str:
+    """A parameter's name; the error for one that there is not names the option and the nearest."""
     if name in names:
         return str(name)
     near = difflib.get_close_matches(str(name), list(names), n=1)
@@ -121,7 +122,7 @@ def _starts(names: Sequence[str], start: Any) -> dict[str, float]:
     if start is None:
         return {}
     if isinstance(start, Mapping):
-        return {_known(names, name, "start"): _number(value, f"the start of {name}") for name, value in start.items()}
+        return {known(names, name, "start"): _number(value, f"the start of {name}") for name, value in start.items()}
     values = list(start)
     if len(values) != len(names):
         raise OptionError(
@@ -135,7 +136,7 @@ def _held(names: Sequence[str], fixed: Any, starts: Mapping[str, float]) -> dict
     if fixed is None:
         return {}
     if isinstance(fixed, Mapping):
-        return {_known(names, name, "fixed"): _number(value, f"fixed {name}") for name, value in fixed.items()}
+        return {known(names, name, "fixed"): _number(value, f"fixed {name}") for name, value in fixed.items()}
     held = _listed(fixed, names, "fixed")
     for name in held:
         if name not in starts:
@@ -145,7 +146,7 @@ def _held(names: Sequence[str], fixed: Any, starts: Mapping[str, float]) -> dict
 
 def _listed(given: Any, names: Sequence[str], where: str = "positive") -> list[str]:
     listed = [given] if isinstance(given, str) else list(given or ())
-    return [_known(names, name, where) for name in listed]
+    return [known(names, name, where) for name in listed]
 
 
 def _bounds(
@@ -156,7 +157,7 @@ def _bounds(
         if name in positive:
             lower[j] = np.nextafter(0.0, 1.0) * 2**52  # the least normal number: above 0, and 1 / it is finite
     for name, pair in (bounds or {}).items():
-        _known(names, name, "bounds")
+        known(names, name, "bounds")
         low, high = _pair(name, pair)
         if name in free:
             j = list(free).index(name)

@@ -25,6 +25,7 @@ from thalweg.losses.base import Family
 
 MANY_ROWS = 20_000  # above, cross products in place of QR
 CONDITION = 1e5  # of the scaled triangle: cross products square it
+WIDER = bool(np.finfo(np.longdouble).eps < 1e-18)  # whether a long double is more than a double here
 EXTENDED_ENTRIES = 2_000_000  # of the Jacobian: up to here the last steps are taken in long double
 
 Vector = np.ndarray
@@ -129,17 +130,17 @@ class CurveProblem:
         self.passes = 0
         self._careful = rows <= MANY_ROWS  # whether R comes from QR
 
-    @property
+    @cached_property
     def bounded(self) -> bool:
         """Whether any parameter has a bound."""
         return bool(np.isfinite(self.lower).any() or np.isfinite(self.upper).any())
 
-    @property
+    @cached_property
     def extendable(self) -> bool:
         """Whether the last steps can be taken in long double."""
         first = next(iter(self.parts()))
         small = self.rows * len(self.names) <= EXTENDED_ENTRIES
-        return small and self.squares and first.evaluator.extended and np.finfo(np.longdouble).eps < 1e-18
+        return small and self.squares and first.evaluator.extended and WIDER
 
     # --------------------------------------------------------------------------------------------------- values
 
@@ -175,7 +176,7 @@ class CurveProblem:
             f, jacobian = part.evaluator.jacobian(theta)
             augmented, more = self._augmented(part, f, jacobian)
             value += more
-            if not np.isfinite(value) or not np.isfinite(augmented.sum()):
+            if not np.isfinite(value) or not np.isfinite(augmented).all():
                 return Linearization(np.inf, np.full((p, p), np.nan), np.full(p, np.nan))
             stacked.add(augmented)
         triangle = stacked.triangle()

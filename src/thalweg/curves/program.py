@@ -1,7 +1,7 @@
 """A graph compiled once to a list of instructions, which run over NumPy arrays, tensors, or many parameters at a time.
 
-A parameter is a number, or an array (K, 1) of K candidates, or one value per row; columns are (n,), or (K, n) where each
-candidate has rows of its own. What depends on columns only is computed once for the rows and kept (`prepare`).
+A parameter is a number, or an array (K, 1) of K candidates, or one value per row; columns are (n,), or (K, n) where
+each candidate has rows of its own. What depends on columns only is computed once for the rows and kept (`prepare`).
 """
 
 from __future__ import annotations

@@ -239,12 +239,23 @@ _ARRAY: dict[str, Recipe] = {
     "real": _identity,
     "copy": _identity,
 }
+_SHORT = {
+    "sub": "subtract",
+    "mul": "multiply",
+    "div": "divide",
+    "neg": "negative",
+    "abs": "absolute",
+    "pow": "power",
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
 _TENSOR: dict[str, Recipe] = {
     **_BOTH,
-    **{"sub": _operation("subtract"), "mul": _operation("multiply"), "div": _operation("divide")},
-    **{"neg": _operation("negative"), "abs": _operation("absolute"), "pow": _operation("power")},
-    **{"eq": _operation("equal"), "ne": _operation("not_equal"), "lt": _operation("less")},
-    **{"le": _operation("less_equal"), "gt": _operation("greater"), "ge": _operation("greater_equal")},
+    **{name: _operation(full) for name, full in _SHORT.items()},
     **{"a" + name: _operation("arc" + name) for name in _ARCS},
     **{name: _operation(name) for name in ("erf", "erfc", "erfcx", "sigmoid")},
     "expit": _operation("sigmoid"),

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast, final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
 from thalweg.curves.curve import Curve
+from thalweg.curves.groups import Grouped, learn_grouped
 from thalweg.curves.tangent import Tangent
 from thalweg.data.block import Block
 from thalweg.data.column_roles import Roles
@@ -56,9 +57,11 @@ class CurveSpec:
         FormulaError, ColumnError, MissingValueError, DataError
             As `Spec.learn`.
         """
-        terms = [name if name.startswith("I(") else f"I({quote(name)})" for name in curve.inputs]
-        formula = f"{response} ~ 0 + {' + '.join(terms)}" if terms else f"{response} ~ 1"
-        return cls(curve, Spec.learn(formula, source, **options), text, (1.0,) * len(curve.parameters))
+        if isinstance(curve, Grouped):
+            curve, base = learn_grouped(curve, _linear(response, curve.inner.inputs, curve.category), source, options)
+        else:
+            base = Spec.learn(_linear(response, curve.inputs), source, **options)
+        return cls(curve, base, text, (1.0,) * len(curve.parameters))
 
     # What `Spec` has too
 
@@ -149,12 +152,20 @@ class CurveSpec:
         """The columns of a block of the linear formula, by the names that the curve has for them."""
         if not self.curve.inputs:
             return {}
-        values = cast(np.ndarray, block.matrix.dense().numpy(force=True))
+        if isinstance(self.curve, Grouped):
+            return self.curve.columns(block.matrix)
+        values = block.matrix.dense().numpy(force=True)
         return {name: np.ascontiguousarray(values[:, j]) for j, name in enumerate(self.curve.inputs)}
 
     def offset_nodes(self) -> list[Any]:
         """What is added to the curve without a parameter."""
         return self.base.offset_nodes()
+
+
+def _linear(response: str, inputs: tuple[str, ...], *categories: str) -> str:
+    """The formula that reads these columns."""
+    terms = [name if name.startswith("I(") else f"I({quote(name)})" for name in inputs]
+    return f"{response} ~ 0 + {' + '.join([*terms, *categories])}" if terms or categories else f"{response} ~ 1"
 
 
 def named_inputs(spec: CurveSpec, batches: Iterator[Batch]) -> Iterator[Mapping[str, np.ndarray]]:

@@ -1,9 +1,9 @@
 """A Python function read as a curve: called once with objects that write down what is done to them.
 
-The function is called with a `Traced` for each column and parameter. Operators, NumPy's and scipy's ufuncs and PyTorch's
-functions arrive here and become nodes of a graph; whatever else is asked of a `Traced` (its truth, its length, an entry,
-a sum) cannot be answered without numbers, and the function is then left as it is. What was written down is compared
-with the function itself before it is used (`thalweg.curves.verify`).
+The function is called with a `Traced` for each column and parameter. Operators, NumPy's and scipy's ufuncs and
+PyTorch's functions arrive here and become nodes of a graph; whatever else is asked of a `Traced` (its truth, its
+length, an entry, a sum) cannot be answered without numbers, and the function is then left as it is. What was written
+down is compared with the function itself before it is used (`thalweg.curves.verify`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Trace:
     library: str
 
 
-def trace(call: Callable[[Mapping[str, Any], Sequence[Any]], Any], inputs: Mapping[str, Any], names: Sequence[str]) -> Trace:
+def trace(
+    call: Callable[[Mapping[str, Any], Sequence[Any]], Any], inputs: Mapping[str, Any], names: Sequence[str]
+) -> Trace:
     """What a function does to its arguments.
 
     Parameters
@@ -122,13 +124,19 @@ class Tracer:
             raise self.refuse(f"it gives {len(values)} arguments to {operation}")
         if len(self.graph.entries) > LONGEST:
             raise self.refuse(f"it has more than {LONGEST} steps")
-        truth = all(value.truth for value in (values[1:] if operation == "where" else values))
+        condition = 0 if operation == "where" else -1
+        truth = all(value.truth for value in values[condition + 1 :])
         if truth and operation not in _OF_TRUTHS:
             raise self.refuse(f"it takes a comparison for a number ({operation})")
         if truth and operation == "add":
             operation = "maximum"  # true + true is true, in NumPy and in PyTorch
-        node = self.graph.apply(operation, *(value.node for value in values))
+        nodes = [v.node if truth or not v.truth or i == condition else self._as_number(v) for i, v in enumerate(values)]
+        node = self.graph.apply(operation, *nodes)
         return Traced(self, node, truth or operation in COMPARISONS)
+
+    def _as_number(self, value: Traced) -> int:
+        """A comparison as 1 and 0: libraries refuse to negate or subtract true and false."""
+        return self.graph.apply("where", value.node, self.graph.constant(1.0), self.graph.constant(0.0))
 
     def _logical(self, operation: str, arguments: Sequence[Any]) -> Traced:
         values = [self.traced(argument) for argument in arguments]
@@ -151,9 +159,9 @@ class Tracer:
     def _number(self, value: Any) -> float:
         if isinstance(value, bool | int | float):
             return float(value)
-        if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0 and value.dtype.kind in "biuf":
-            if value.dtype != np.longdouble:
-                return float(value)
+        real = isinstance(value, np.generic | np.ndarray) and value.dtype.kind in "biuf"
+        if real and np.ndim(value) == 0 and value.dtype != np.longdouble:
+            return float(value)
         if isinstance(value, Tensor) and value.dim() == 0 and not value.requires_grad and not value.is_complex():
             return float(value)
         shape = getattr(value, "shape", None)
@@ -282,7 +290,7 @@ class Traced:
         if method != "__call__" or options:
             raise self.tracer.refuse(f"it calls {ufunc.__name__} with options")
         if ufunc in (np.bitwise_and, np.bitwise_or, np.invert):
-            name = {np.bitwise_and: "logical_and", np.bitwise_or: "logical_or"}.get(ufunc, "logical_not")
+            name = {"bitwise_and": "logical_and", "bitwise_or": "logical_or"}.get(ufunc.__name__, "logical_not")
             first, *others = (self.tracer.traced(argument) for argument in arguments)
             return first._logical(name, *others)
         return self.tracer.run(UFUNCS.get(ufunc), ufunc.__name__, arguments, {})
@@ -353,7 +361,9 @@ class Traced:
         self._unknown("it uses //, %, @ or another operator that has no derivative")
 
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = _refused_operator
-    __matmul__ = __rmatmul__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __xor__ = __rxor__ = _refused_operator
+    __matmul__ = __rmatmul__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __xor__ = __rxor__ = (
+        _refused_operator
+    )
 
 
 @final
@@ -369,15 +379,18 @@ class Stack:
 
     def __getitem__(self, key: Any) -> Traced:
         self._check_two()
-        if isinstance(key, int) and -self._shape[0] <= key < self._shape[0]:
-            return self._column(f"{self._name}[{key % self._shape[0]}]")
-        if isinstance(key, tuple) and len(key) == 2 and key[0] == slice(None) and isinstance(key[1], int):
-            if -self._shape[1] <= key[1] < self._shape[1]:
-                return self._column(f"{self._name}[:, {key[1] % self._shape[1]}]")
+        match key:
+            case int():
+                return self._column(key, 0, "")
+            case (slice(start=None, stop=None, step=None), int(index)):
+                return self._column(index, 1, ":, ")
         raise self._tracer.refuse("it picks rows by an index")
 
-    def _column(self, name: str) -> Traced:
-        return Traced(self._tracer, self._tracer.graph.column(name))
+    def _column(self, index: int, axis: int, before: str) -> Traced:
+        count = self._shape[axis]
+        if not -count <= index < count:
+            raise IndexError(index)
+        return Traced(self._tracer, self._tracer.graph.column(f"{self._name}[{before}{index % count}]"))
 
     def _check_two(self) -> None:
         if len(self._shape) != 2:

@@ -45,7 +45,9 @@ def rows_of(inputs: Mapping[str, np.ndarray], rows: int, order: int) -> dict[str
     return made
 
 
-def verify(made: Trace, program: Program, call: Call, inputs: Mapping[str, np.ndarray], rows: int, **options: Any) -> str:
+def verify(
+    made: Trace, program: Program, call: Call, inputs: Mapping[str, np.ndarray], rows: int, **options: Any
+) -> str:
     """Compare a trace with its function.
 
     Parameters

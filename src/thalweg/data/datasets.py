@@ -1,4 +1,4 @@
-"""Real data by name: what scikit-learn ships, in original units, with names that a formula can hold."""
+"""Real data by name: what scikit-learn ships, in original units, with names that a formula can hold; and a curve."""
 
 from __future__ import annotations
 
@@ -90,6 +90,13 @@ _ALL = (
         (*_WINE, "cultivar"),
         "Chemical analyses of wines, and their cultivar (Forina et al. 1988).",
     ),
+    Dataset(
+        "puromycin",
+        23,
+        ("conc", "rate", "state"),
+        "Rate of an enzyme's reaction (counts/min/min) by concentration of its substrate (ppm), in cells treated with"
+        " puromycin or not: for 'rate = michaelis_menten(conc, vmax, km)' (Treloar 1974).",
+    ),
 )
 _BY_NAME = {dataset.name: dataset for dataset in _ALL}
 
@@ -100,7 +107,7 @@ def datasets() -> tuple[Dataset, ...]:
     Examples
     --------
     >>> [d.name for d in datasets()]
-    ['diabetes', 'breast_cancer', 'iris', 'wine']
+    ['diabetes', 'breast_cancer', 'iris', 'wine', 'puromycin']
     """
     return _ALL
 
@@ -154,6 +161,8 @@ def is_dataset(name: str) -> bool:
 
 
 def _columns(dataset: Dataset) -> dict[str, np.ndarray]:
+    if dataset.name == "puromycin":
+        return _puromycin()
     import sklearn.datasets
 
     options = {"scaled": False} if dataset.name == "diabetes" else {}
@@ -161,3 +170,21 @@ def _columns(dataset: Dataset) -> dict[str, np.ndarray]:
     values = [np.ascontiguousarray(column) for column in found.data.T]
     target = found.target if dataset.name == "diabetes" else np.array(found.target_names)[found.target].astype(str)
     return dict(zip(dataset.columns, [*values, target], strict=True))
+
+
+_TREATED = (76, 47, 97, 107, 123, 139, 159, 152, 191, 201, 207, 200)
+_UNTREATED = (67, 51, 84, 86, 98, 115, 131, 124, 144, 158, 160)  # the second measurement at 1.10 is missing
+
+
+def _puromycin() -> dict[str, np.ndarray]:
+    """Treloar, M. A. (1974), Effects of Puromycin on Galactosyltransferase in Golgi Membranes, M.Sc. thesis, Toronto.
+
+    As in Bates, D. M. & Watts, D. G. (1988), Nonlinear Regression Analysis and Its Applications, appendix A1.3,
+    doi:10.1002/9780470316757, and in R's `datasets`.
+    """
+    conc = np.repeat([0.02, 0.06, 0.11, 0.22, 0.56, 1.10], 2)
+    return {
+        "conc": np.concatenate([conc, conc[:-1]]),
+        "rate": np.array([*_TREATED, *_UNTREATED], dtype=np.float64),
+        "state": np.array(["treated"] * len(_TREATED) + ["untreated"] * len(_UNTREATED)),
+    }

@@ -2,121 +2,30 @@
 
 Python expressions use `math` and a mapping `row`; SQL ones are standard SQL with the mathematical functions of SQLite,
 PostgreSQL and DuckDB, and give NULL where a category is none that the fit knew; Python raises KeyError there.
+
+The names that are no columns, the parameters of a curve, are written as the texts that a writer was given for them.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Hashable
+import re
+from collections.abc import Hashable, Mapping
 from typing import ClassVar, final
 
 from thalweg.data.contrasts import show_level
+from thalweg.data.dialect_functions import LATEX, PYTHON, PYTHON_SOURCES, SQL
 from thalweg.data.nodes import (
-    Binary,
     Call,
-    Comparison,
     Expanded,
     Indicator,
-    Name,
-    Negative,
     Node,
     Number,
     Piecewise,
-    Text,
     walk,
 )
-from thalweg.errors import OptionError
-
-_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4}
-_ATOM = 9
-
-
-class Writer(ABC):
-    """Writes expressions in one dialect."""
-
-    def write(self, node: Node) -> str:
-        """A whole expression."""
-        return self._write(node)[0]
-
-    def _write(self, node: Node) -> tuple[str, int]:
-        """Text and the precedence of its outermost operator."""
-        match node:
-            case Number(value):
-                return self.number(value), _ATOM if value >= 0 else 3
-            case Text(value):
-                return self.text(value), _ATOM
-            case Name(name):
-                return self.name(name), _ATOM
-            case Negative(operand):
-                return f"-{self._inside(operand, 4)}", 3  # brackets around another sign: -- opens a comment in SQL
-            case Binary(operator, left, right):
-                return self.binary(operator, left, right)
-            case Comparison(operator, left, right):
-                return self.comparison(operator, self.write(left), self.write(right)), _ATOM
-            case Call("I", (argument,)):
-                return self._write(argument)
-            case Call("pow", (base, power)):
-                return self.binary("**", base, power)
-            case Call(function, arguments):
-                return self.call(function, [self.write(argument) for argument in arguments]), _ATOM
-            case Piecewise():
-                return self.piecewise(node), _ATOM
-            case Indicator():
-                return self.indicator(node), _ATOM
-            case Expanded(expression):
-                return self._write(expression)
-            case _:
-                raise AssertionError(f"{type(node).__name__} has no expression")
-
-    def _inside(self, node: Node, least: int) -> str:
-        text, precedence = self._write(node)
-        return text if precedence >= least else self.bracket(text)
-
-    def bracket(self, text: str) -> str:
-        """A text in brackets."""
-        return f"({text})"
-
-    def binary(self, operator: str, left: Node, right: Node) -> tuple[str, int]:
-        """Two operands and their operator, with brackets where they are needed."""
-        level = _PRECEDENCE[operator]
-        tight = operator in ("-", "/", "**")
-        first = self._inside(left, level + (operator == "**"))
-        second = self._inside(right, level + tight)
-        return f"{first} {operator} {second}", level
-
-    def number(self, value: float) -> str:
-        """A literal number."""
-        return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-
-    @abstractmethod
-    def text(self, value: str) -> str:
-        """A literal text."""
-
-    @abstractmethod
-    def name(self, name: str) -> str:
-        """A column."""
-
-    @abstractmethod
-    def comparison(self, operator: str, left: str, right: str) -> str:
-        """1 where it holds, else 0."""
-
-    @abstractmethod
-    def call(self, function: str, arguments: list[str]) -> str:
-        """A function of the closed list."""
-
-    @abstractmethod
-    def piecewise(self, node: Piecewise) -> str:
-        """A choice by intervals."""
-
-    @abstractmethod
-    def indicator(self, node: Indicator) -> str:
-        """1 for one level, 0 for the others."""
-
-    def level(self, level: Hashable) -> str:
-        """A level as a literal."""
-        if isinstance(level, str):
-            return self.text(level)
-        return self.number(float(level)) if isinstance(level, int | float) else self.text(str(level))
+from thalweg.data.symbols import symbol
+from thalweg.data.writer import ATOM, TIMES, Writer
+from thalweg.errors import NotAvailableError, OptionError
 
 
 @final
@@ -129,8 +38,17 @@ class PlainText(Writer):
     def name(self, name: str) -> str:
         return name
 
+    def binary(self, operator: str, left: Node, right: Node) -> tuple[str, int]:
+        if operator != "*" or not self.is_number(left):
+            return super().binary(operator, left, right)
+        second = self.inside(right, TIMES)
+        return f"{self.inside(left, TIMES)}{' * ' if second[0].isdigit() else ' '}{second}", TIMES
+
+    def compared(self, operator: str, left: str, right: str) -> str:
+        return f"{left} {'=' if operator == '==' else operator} {right}"
+
     def comparison(self, operator: str, left: str, right: str) -> str:
-        return f"({left} {'=' if operator == '==' else operator} {right})"
+        return f"({self.compared(operator, left, right)})"
 
     def call(self, function: str, arguments: list[str]) -> str:
         return f"{function}({', '.join(arguments)})"
@@ -146,7 +64,20 @@ class PlainText(Writer):
 class Python(Writer):
     """`math` functions on a mapping `row`."""
 
-    _NAMES: ClassVar = {"arcsin": "asin", "arccos": "acos", "arctan": "atan"}
+    def __init__(self, constants: Mapping[str, str] | None = None) -> None:
+        super().__init__(constants)
+        self.called: set[str] = set()
+
+    @property
+    def sources(self) -> str:
+        """The functions that a curve's text calls and that `math` does not have."""
+        return "".join(f"\n\n{text}" for name, text in PYTHON_SOURCES.items() if name in self.called)
+
+    def binary(self, operator: str, left: Node, right: Node) -> tuple[str, int]:
+        whole = isinstance(right, Number) and right.value.is_integer()
+        if operator != "**" or self.constants is None or whole:
+            return super().binary(operator, left, right)
+        return f"math.pow({self.write(left)}, {self.write(right)})", ATOM  # ** of a negative number is complex
 
     def number(self, value: float) -> str:
         return repr(value)
@@ -157,12 +88,20 @@ class Python(Writer):
     def name(self, name: str) -> str:
         return f"row[{name!r}]"
 
+    def compared(self, operator: str, left: str, right: str) -> str:
+        return f"{left} {operator} {right}"
+
     def comparison(self, operator: str, left: str, right: str) -> str:
         return f"(1.0 if {left} {operator} {right} else 0.0)"
 
+    def where(self, condition: Node, value: Node, other: Node) -> str:
+        return f"({self.write(value)} if {self.condition(condition)} else {self.write(other)})"
+
     def call(self, function: str, arguments: list[str]) -> str:
-        known = function if function in ("abs", "round") else f"math.{self._NAMES.get(function, function)}"
-        return f"{known}({', '.join(arguments)})"
+        self.called.add(function)
+        if function == "exp" and self.constants is not None:
+            return f"exp({arguments[0]})"
+        return _known(PYTHON, function, "Python's math module").format(*arguments)
 
     def piecewise(self, node: Piecewise) -> str:
         variable = self.write(node.variable)
@@ -183,18 +122,9 @@ class Python(Writer):
 class Sql(Writer):
     """Standard SQL; identifiers in double quotes, texts in single ones."""
 
-    _NAMES: ClassVar = {
-        "log": "LN",
-        "log10": "LOG10",
-        "arcsin": "ASIN",
-        "arccos": "ACOS",
-        "arctan": "ATAN",
-        "ceil": "CEIL",
-    }
-
     def binary(self, operator: str, left: Node, right: Node) -> tuple[str, int]:
         if operator == "**":
-            return f"POWER({self.write(left)}, {self.write(right)})", _ATOM
+            return f"POWER({self.write(left)}, {self.write(right)})", ATOM
         text, level = super().binary(operator, left, right)
         whole = operator == "/" and not isinstance(left, Number) and not isinstance(right, Number)
         return (f"1.0 * {text}" if whole else text), level  # two columns of whole numbers would be divided as such
@@ -208,20 +138,19 @@ class Sql(Writer):
     def name(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
 
+    def compared(self, operator: str, left: str, right: str) -> str:
+        return f"{left} {({'==': '=', '!=': '<>'}).get(operator, operator)} {right}"
+
     def comparison(self, operator: str, left: str, right: str) -> str:
-        symbol = {"==": "=", "!=": "<>"}.get(operator, operator)
-        return f"CASE WHEN {left} {symbol} {right} THEN 1.0 WHEN NOT ({left} {symbol} {right}) THEN 0.0 END"
+        condition = self.compared(operator, left, right)
+        return f"CASE WHEN {condition} THEN 1.0 WHEN NOT ({condition}) THEN 0.0 END"
+
+    def where(self, condition: Node, value: Node, other: Node) -> str:
+        test = self.condition(condition)
+        return f"CASE WHEN {test} THEN {self.write(value)} WHEN NOT ({test}) THEN {self.write(other)} END"
 
     def call(self, function: str, arguments: list[str]) -> str:
-        (argument,) = arguments
-        match function:
-            case "log2":
-                return f"(LN({argument}) / LN(2.0))"
-            case "log1p":
-                return f"LN(1.0 + {self.bracket(argument)})"
-            case "expm1":
-                return f"(EXP({argument}) - 1.0)"
-        return f"{self._NAMES.get(function, function.upper())}({argument})"
+        return _known(SQL, function, "standard SQL").format(*arguments)
 
     def piecewise(self, node: Piecewise) -> str:
         variable = self.write(node.variable)
@@ -249,8 +178,6 @@ class Latex(Writer):
     r"""For documents: names upright, categories as Iverson brackets."""
 
     _SPECIAL: ClassVar = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
-    _NAMES: ClassVar = {"arcsin": r"\arcsin", "arccos": r"\arccos", "arctan": r"\arctan", "log": r"\ln"}
-    _OWN = frozenset({"exp", "sin", "cos", "tan", "sinh", "cosh", "tanh"})
 
     def _escaped(self, text: str) -> str:
         return "".join(self._SPECIAL.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)
@@ -270,35 +197,42 @@ class Latex(Writer):
             case "/":
                 return rf"\frac{{{self.write(left)}}}{{{self.write(right)}}}", 2
             case "**":
-                return f"{self._inside(left, 5)}^{{{self.write(right)}}}", 4
+                return f"{self.inside(left, 5)}^{{{self.write(right)}}}", 4
             case "*":
-                return rf"{self._inside(left, 2)} \cdot {self._inside(right, 2)}", 2
+                second = self.inside(right, TIMES)
+                sign = r"\cdot" if self.constants is None or re.match(r"(\\frac\{)*\d", second) else r"\,"
+                return f"{self.inside(left, TIMES)} {sign} {second}", TIMES
         return super().binary(operator, left, right)
 
     def text(self, value: str) -> str:
         return rf"\text{{{self._escaped(value)}}}"
 
     def name(self, name: str) -> str:
+        if self.constants is not None:
+            return symbol(name)
         spaced = self._escaped(name).replace(" ", r"\ ")
         return rf"\mathrm{{{spaced}}}"
 
-    def comparison(self, operator: str, left: str, right: str) -> str:
+    def compared(self, operator: str, left: str, right: str) -> str:
         symbol = {"==": "=", "!=": r"\ne", "<=": r"\le", ">=": r"\ge"}.get(operator, operator)
-        return rf"\left[{left} {symbol} {right}\right]"
+        return f"{left} {symbol} {right}"
+
+    def comparison(self, operator: str, left: str, right: str) -> str:
+        return rf"\left[{self.compared(operator, left, right)}\right]"
+
+    def where(self, condition: Node, value: Node, other: Node) -> str:
+        rows: list[str] = []
+        rest: Node = Call("where", (condition, value, other))
+        while isinstance(rest, Call) and rest.function == "where":
+            test, chosen, rest = rest.arguments
+            rows.append(rf"{self.write(chosen)} & {self.condition(test)}")
+        rows.append(rf"{self.write(rest)} & \text{{otherwise}}")
+        return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
 
     def call(self, function: str, arguments: list[str]) -> str:
-        (argument,) = arguments
-        match function:
-            case "sqrt":
-                return rf"\sqrt{{{argument}}}"
-            case "abs":
-                return rf"\left|{argument}\right|"
-            case "floor" | "ceil":
-                return rf"\left\l{function} {argument} \right\r{function}"
-            case "log2" | "log10":
-                return rf"\log_{{{function[3:]}}}\left({argument}\right)"
-        own = f"\\{function}" if function in self._OWN else rf"\operatorname{{{function}}}"
-        return rf"{self._NAMES.get(function, own)}\left({argument}\right)"
+        if function in LATEX:
+            return LATEX[function].format(*arguments)
+        return rf"\operatorname{{{self._escaped(function)}}}\left({', '.join(arguments)}\right)"
 
     def piecewise(self, node: Piecewise) -> str:
         variable = self.write(node.variable)
@@ -317,13 +251,34 @@ class Latex(Writer):
 _WRITERS: dict[str, type[Writer]] = {"text": PlainText, "latex": Latex, "python": Python, "sql": Sql}
 
 
+def _known(table: Mapping[str, str], function: str, place: str) -> str:
+    """How a function is written.
+
+    Raises
+    ------
+    NotAvailableError
+    """
+    if function not in table:
+        raise NotAvailableError(
+            f"{place} has no function {function}",
+            advice='fit.predict(rows) computes it; fit.equation("text") and fit.equation("latex") write it.',
+        )
+    return table[function]
+
+
 def is_expanded(node: Node) -> bool:
     """Whether a column is a transform written out, which text shows by its name."""
     return any(isinstance(part, Piecewise | Expanded) for part in walk(node))
 
 
-def dialect_writer(dialect: str) -> Writer:
+def dialect_writer(dialect: str, constants: Mapping[str, str] | None = None) -> Writer:
     """The writer of a dialect.
+
+    Parameters
+    ----------
+    dialect : {"text", "latex", "python", "sql"}
+    constants : mapping of str to str, optional
+        What is written for the parameters of a curve.
 
     Raises
     ------
@@ -332,4 +287,4 @@ def dialect_writer(dialect: str) -> Writer:
     """
     if dialect not in _WRITERS:
         raise OptionError(f"there is no dialect {dialect!r}", advice=f"Dialects are {', '.join(_WRITERS)}.")
-    return _WRITERS[dialect]()
+    return _WRITERS[dialect](constants)

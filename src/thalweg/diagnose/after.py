@@ -187,7 +187,8 @@ def _unknown(
         why = "the classes are separated, so that the loss falls for ever as the coefficients grow."
     else:
         remedies = _further(problem, steps, solver)
-        why = f"Newton's method finds no minimum near here{_bears(problem, theta, solver)}."
+        method = "Newton's method" if problem.curve is None else "Levenberg-Marquardt"
+        why = f"{method} finds no minimum near here{_bears(problem, theta, solver)}."
         why += f" To go on, set {alternatives(remedies)}." if remedies else ""
     nan = math.nan
     return After(nan, nan, size, "gradient only", nan, nan, f"{head}; {why}", value, nan, remedies=remedies)

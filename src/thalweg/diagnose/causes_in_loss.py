@@ -162,6 +162,13 @@ def not_a_number(found: Evidence) -> Cause | None:
     predictor = found.problem.predictor
     name = type(getattr(predictor, "original", predictor)).__name__
     more = f" and {count(len(bad) - 1, 'row')} more" if len(bad) > 1 else ""
+    if found.problem.curve is not None:
+        at = ", ".join(f"{n} = {short(v)}" for n, v in zip(found.problem.names, found.last.theta.tolist(), strict=True))
+        return Cause(
+            "not a number",
+            f"the curve is {short(float(eta[bad[0]]))} in row {int(bad[0]) + 1}{more}, at {at}: the last step led to"
+            " where it has no value. Start nearer, set a smaller lr, or lr=thalweg.Armijo(), which steps back from there.",
+        )
     return Cause(
         "not a number",
         f"the predictor ({name}) gives {float(eta[bad[0]])} for row {int(bad[0]) + 1}{more}, although its"

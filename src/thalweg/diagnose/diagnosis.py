@@ -265,7 +265,7 @@ def diagnose_problem(
     from thalweg.diagnose.separated import separated
 
     return Diagnosis(
-        title=title or type(getattr(problem, "predictor", problem)).__name__,
+        title=title or _title(problem),
         names=problem.names,
         rows=problem.rows,
         loss=problem.loss.name,
@@ -297,6 +297,12 @@ def diagnose_problem(
         blame=blame_of(problem, spectrum, columns),
         collinear=collinear(columns, None if columns is None else correlations(problem, columns)),
     )
+
+
+def _title(problem: Problem) -> str:
+    """A curve as it was written; of any other the name of its class."""
+    predictor = getattr(problem, "predictor", problem)
+    return str(getattr(predictor, "text", type(predictor).__name__))
 
 
 def starting(problem: Problem, start: Float[Tensor, "p"] | None) -> Float[Tensor, "p"]:

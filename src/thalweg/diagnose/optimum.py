@@ -2,7 +2,8 @@
 
     theta <- theta - s (H + ridge I)^{-1} g,    s halved until f falls,    ridge raised until H + ridge I is positive
 
-A descent is far slower than this; that is why the distance to the optimum can be told when it stops.
+A descent is far slower than this; that is why the distance to the optimum can be told when it stops. Of a curve it is
+found by Levenberg-Marquardt, whose trust region leads on from places where the Hessian is of no use.
 (Nocedal & Wright 2006, doi:10.1007/978-0-387-40065-5, section 3.4.)
 """
 
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from thalweg.diagnose.spectrum import by_passes, design, hessian_at, quadratic_at
+from thalweg.diagnose.spectrum import LANCZOS, by_passes, design, hessian_at, quadratic_at
 from thalweg.problem import MemoryProblem, Problem
 
 MOST = 60  # Newton steps in memory
@@ -63,7 +64,7 @@ class Optimum:
 
 
 def optimum_of(problem: Problem, theta: Float[Tensor, "p"]) -> Optimum | None:
-    """The minimum that Newton's method finds from theta or, where that is no good, from zeros.
+    """The minimum that Newton's method finds from theta or, where that is no good, from zeros (of a curve: not there).
 
     None where it finds none: too many parameters, a function that keeps falling (separated classes), or one that
     curves downwards at what it found.
@@ -73,6 +74,8 @@ def optimum_of(problem: Problem, theta: Float[Tensor, "p"]) -> Optimum | None:
         return Optimum(quadratic.optimum, quadratic.least, quadratic.eigenvalues, quadratic.eigenvectors, "exact")
     problem = doubled(problem)
     theta = theta.detach().to(dtype=problem.dtype, device=problem.device)
+    if problem.curve is not None:
+        return _of_curve(problem, theta)
     zero = torch.zeros_like(theta)
     found = _newtons_method(problem, theta)
     if _dear(problem):  # a network, whose zeros are a saddle
@@ -83,6 +86,21 @@ def optimum_of(problem: Problem, theta: Float[Tensor, "p"]) -> Optimum | None:
     if found is None or other is None:
         return other
     return min(found, other, key=lambda each: each.least)  # theta may lie on a plateau, where nothing falls
+
+
+def _of_curve(problem: Problem, theta: Float[Tensor, "p"]) -> Optimum | None:
+    """The minimum below theta, with the Hessian there; None of a saddle, or where none is found."""
+    from thalweg.curves.descend import least_of
+
+    assert problem.curve is not None
+    found = least_of(problem.curve, theta)
+    if found is None or theta.numel() > LANCZOS:
+        return None
+    at, value = found
+    hessian = hessian_at(problem, at.to(theta))
+    if hessian is None or not bool(torch.isfinite(hessian).all()):
+        return None
+    return _at(at, problem.scale * value, hessian)
 
 
 def _most(problem: Problem, p: int) -> int:
@@ -124,19 +142,22 @@ def _newtons_method(problem: Problem, theta: Float[Tensor, "p"]) -> Optimum | No
 
 
 def doubled(problem: Problem) -> Problem:
-    """The same problem in float64, where its predictor is a formula's."""
-    x = design(problem)
-    if x is None or problem.dtype == torch.float64 or not isinstance(problem, MemoryProblem):
+    """The same problem in float64, where its predictor is a formula's or a curve."""
+    if problem.dtype == torch.float64 or not isinstance(problem, MemoryProblem):
         return problem
-    return MemoryProblem(
+    if design(problem) is None and problem.curve is None:
+        return problem
+    double = MemoryProblem(
         problem.predictor,
-        x,
+        problem.x.double(),
         problem.y.double(),
         problem.loss,
         problem.convention,
         weight=None if problem.weight is None else problem.weight.double(),
         offset=None if problem.offset is None else problem.offset.double(),
     )
+    double.curve = problem.curve
+    return double
 
 
 def _at(theta: Float[Tensor, "p"], value: float, hessian: Float[Tensor, "p p"]) -> Optimum | None:

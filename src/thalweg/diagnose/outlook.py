@@ -104,6 +104,10 @@ class Outlook:
             return 0.0
         if optimum.kind == "exact":
             decrement = 2 * self.excess
+        elif self.problem.curve is not None:
+            from thalweg.curves.descend import left
+
+            decrement = scale * left(self.problem.curve, self.theta)
         else:
             turned = optimum.eigenvectors.T @ self.gradient.double().cpu()
             part = optimum.eigenvalues > 0

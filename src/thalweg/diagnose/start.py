@@ -23,6 +23,8 @@ def bad_start(problem: Problem, theta: Float[Tensor, "p"], advice: str) -> DataE
         What to do about values that are outside.
     """
     what = "the starting values put a mean outside the family's domain, or out of range"
+    if problem.curve is not None:
+        what = "the curve is not finite at the starting values, or outside the family's domain"
     double = doubled(problem)
     if not isinstance(double, MemoryProblem):
         return DataError(what, advice=advice)
@@ -45,4 +47,5 @@ def _row(problem: MemoryProblem, theta: Float[Tensor, "p"]) -> str | None:
     if not bad.numel():
         return None
     row = int(bad[0])
-    return f"row {row + 1}, whose linear predictor is {short(float(eta.reshape(-1)[row]))}"
+    what = "linear predictor" if problem.curve is None else "value of the curve"
+    return f"row {row + 1}, whose {what} is {short(float(eta.reshape(-1)[row]))}"

@@ -87,7 +87,7 @@ def covariance(
         Needed by all kinds but "model", which read the rows once more.
     family : Family
     theta : Tensor, (p,)
-    weights_kind : {"precision", "frequency", "sampling"}
+    weights_kind : {"precision", "absolute", "frequency", "sampling"}
     clusters : Tensor of int64, (n,), optional
         The cluster of each row in the order of reading, any codes.
 
@@ -142,13 +142,13 @@ def degrees_of_freedom(kind: str, family: Family, statistics: Statistics, groups
     """Degrees of freedom of the t distribution; None for the normal one.
 
     A dispersion that is estimated calls for t with df_residual, whatever the covariance (R's lmtest::coeftest; the
-    GLM of statsmodels takes the normal); clusters leave G - 1 of them (Stata, statsmodels). A fixed dispersion calls
-    for the normal distribution, except for sampling weights, where R's survey package takes t with df_residual for
-    every family.
+    GLM of statsmodels takes the normal); clusters leave G - 1 of them (Stata, statsmodels). A dispersion that is
+    fixed, by the family or by absolute weights, calls for the normal distribution, except for sampling weights, where
+    R's survey package takes t with df_residual for every family.
     """
     if kind == "linearized":
         return statistics.df_residual
-    if family.fixed_dispersion is not None:
+    if statistics.dispersion_method == "fixed":
         return None
     return float(groups - 1) if kind == "cluster" and groups is not None else statistics.df_residual
 

@@ -87,13 +87,16 @@ def wald(fit: Fit, text: str) -> WaldTest:
     FormulaError
         A name that is no coefficient, a product of coefficients, restrictions that contradict each other.
     NotAvailableError
-        A coefficient without an estimate takes part, or the fit has no covariance; the text says why.
+        A coefficient without an estimate or a standard error takes part, or the fit has no covariance; the text says why.
     """
     matrix, right = _independent(*parse(text, fit.names), text)
     used = matrix.ne(0).any(0)
     for name, column in zip(fit.names, used.tolist(), strict=True):
         if column and name in fit.aliased:
             raise NotAvailableError(f"{name!r} has no estimate: {fit.aliased[name]}", where=f"hypothesis {text!r}")
+        if column and name in fit.held:
+            where = f"hypothesis {text!r}"
+            raise NotAvailableError(f"{name!r} has no standard error: {fit.held[name]}", where=where)
     outcome = _test(fit, matrix, right, text)
     if outcome.note:
         raise NotAvailableError(f"there is no test of {text!r}: {outcome.note}")

@@ -25,6 +25,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from thalweg.curves.undetermined import UNDETERMINED
 from thalweg.data.block import Block
 from thalweg.data.roles import for_prediction, require_roles
 from thalweg.data.rows import Rows, block_rows
@@ -118,10 +119,10 @@ class Request:
 
     def note(self, fit: Fit) -> str | None:
         """What the interval takes for granted, where it is not in the formula."""
-        weighted = "weights" in fit.options and fit.options.get("weights_kind") == "precision"
+        weighted = "weights" in fit.options and fit.options.get("weights_kind") in ("precision", "absolute")
         if self.interval_kind != "prediction" or not weighted:
             return None
-        return "the fit has precision weights; the interval is for a new observation of weight 1"
+        return f"the fit has {fit.options['weights_kind']} weights; the interval is for a new observation of weight 1"
 
 
 def predict(
@@ -259,6 +260,14 @@ def warn(fit: Fit, outside: Mapping[str, int], rows: int) -> None:
     if fit.aliased:
         listed = "; ".join(f"{name} {relation}" for name, relation in fit.aliased.items())
         tell(CollinearityWarning(f"predictions hold for rows that obey what the training data obeyed: {listed}"))
+    free = [name for name, reason in fit.held.items() if reason == UNDETERMINED]
+    if free:
+        tell(
+            CollinearityWarning(
+                f"{', '.join(free)}: {UNDETERMINED}. Predictions of rows unlike those of the fit depend on the values"
+                " that the solver happened to end at, and their intervals do not show it"
+            )
+        )
 
 
 def _interval(fit: Fit, interval: str | float, level: float | None, kind: str) -> tuple[str, float]:
@@ -288,6 +297,12 @@ def _check_possible(fit: Fit, interval_kind: str, kind: str) -> None:
         raise NotAvailableError(f"a new value has no interval: {fit.statistics.reasons.get('dispersion')}")
 
 
+def _variances(fit: Fit) -> Iterator[tuple[str, Tensor]]:
+    """Each name with its variance."""
+    assert fit.covariance is not None
+    return zip(fit.names, fit.covariance.diagonal(), strict=True)
+
+
 def _nothing(request: Request) -> dict[str, np.ndarray]:
     names = ["prediction"] if request.interval_kind is None else ["prediction", "lower", "upper", "standard_error"]
     return {name: np.empty(0) for name in names}
@@ -301,10 +316,12 @@ class _Rows:
         self.fit, self.request = fit, request
         if request.level is not None:
             self.q = quantile(request.level, fit.df)
-            # An aliased coefficient is 0 and known: it adds nothing to the variance.
+            # An aliased coefficient is 0 and known, a parameter that is held is known too: they add nothing to the
+            # variance. Of parameters that are not determined, the covariance has what is: see `warn`.
             covariance = fit.covariance
             assert covariance is not None
-            estimated = torch.tensor([name not in fit.aliased for name in fit.names], device=covariance.device)
+            known = [name in fit.aliased or (name in fit.held and bool(v.isnan())) for name, v in _variances(fit)]
+            estimated = ~torch.tensor(known, device=covariance.device)
             self.covariance = covariance.where(estimated[:, None] & estimated, 0.0)
 
     def columns(self, block: Block) -> dict[str, np.ndarray]:

@@ -1,11 +1,12 @@
 """One reading of the rows of a fit: each row's mean, and what its weight stands for.
 
-A user's weight w_i means one of three things, and every statistic needs to know which:
+A user's weight w_i means one of four things, and every statistic needs to know which:
 
 | weights_kind | a weight says | a row counts as | its loss is multiplied by |
 |---|---|---|---|
 | frequency | this row was seen w_i times | w_i rows | w_i m_i |
 | precision | this row's variance is dispersion / w_i | one row | w_i m_i |
+| absolute | this row's variance is 1 / w_i, and known | one row | w_i m_i |
 | sampling | this row stands for w_i of the population | one row | w_i m_i |
 
 with m_i the binomial trials (1 elsewhere). A `Reading` keeps the two roles apart: `repeat` r_i is how many rows a row
@@ -33,7 +34,7 @@ from thalweg.losses.base import Family
 from thalweg.objective import DEALT, LARGE
 from thalweg.threads import threads
 
-WEIGHTS_KINDS = ("frequency", "precision", "sampling")
+WEIGHTS_KINDS = ("frequency", "precision", "absolute", "sampling")
 
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ def map_readings(
     rows : Readable
     family : Family
     theta : Tensor, (p,), float64
-    weights_kind : {"precision", "frequency", "sampling"}
+    weights_kind : {"precision", "absolute", "frequency", "sampling"}
     keep_absent : bool
         Whether rows of weight 0 are read too.
 
@@ -143,7 +144,7 @@ def map_readings(
 
 
 def check_weights_kind(kind: str) -> None:
-    """Refuse a word that is not one of the three."""
+    """Refuse a word that is not one of the four."""
     if kind not in WEIGHTS_KINDS:
         raise OptionError(f"weights_kind is {kind!r}", advice=f"It is one of {', '.join(map(repr, WEIGHTS_KINDS))}.")
 

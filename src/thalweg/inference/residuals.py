@@ -106,7 +106,7 @@ class _Row:
 
     def _variance_without(self, removed: Tensor) -> Tensor:
         """sigma_(i)^2."""
-        if self.family.fixed_dispersion is not None:
+        if self.statistics.dispersion_method == "fixed":
             return torch.ones_like(removed)
         degrees = self.statistics.df_residual - 1
         rest = self.statistics.deviance - removed

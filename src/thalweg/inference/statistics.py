@@ -19,6 +19,8 @@ Conventions where books and programs differ:
   where it has none (R, statsmodels). R2 of the deviance = 1 - deviance / null deviance, for every family.
 - *Sampling weights*: w_i are scaled to mean 1 in the dispersion (as Stata's regress does for pweights), so that it does
   not depend on their unit; a weighted pseudo-likelihood is no likelihood, so logL, AIC and BIC are absent.
+- *Absolute weights* are w_i = 1 / sigma_i^2 of a gaussian response with known sigma_i: the dispersion is 1, RSS is a
+  chi-squared with df_residual degrees of freedom, and the likelihood is that of these sigma_i.
 - *Robust losses* have no dispersion (the residuals' variance is what they do not trust), hence no sigma; and no null
   model: the best constant is no mean, and for a loss that is not convex there can be several.
 """
@@ -108,6 +110,21 @@ class Statistics:
     f_pvalue: float
     reasons: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def reduced_chi2(self) -> float:
+        """Pearson's chi-squared by its degrees of freedom: near 1 where the known variances are right."""
+        return self.pearson_chi2 / self.df_residual if self.df_residual > 0 else NAN
+
+    @property
+    def chi2_pvalue(self) -> float:
+        """P(chi-squared(df_residual) >= pearson_chi2), the test of the fit where the variance is known; else NaN.
+
+        For counts it is the large-sample test of Pearson, good where means are above 5 or so.
+        """
+        if self.dispersion_method != "fixed" or not self.df_residual > 0:
+            return NAN
+        return upper(self.pearson_chi2, self.df_residual, None)
+
 
 def compute(
     rows: Readable,
@@ -133,7 +150,7 @@ def compute(
         The coefficients, 0 where aliased.
     spec : Spec
         Read for `has_intercept` and `dropped`.
-    weights_kind : {"precision", "frequency", "sampling"}
+    weights_kind : {"precision", "absolute", "frequency", "sampling"}
     rank : int
         Coefficients that are not aliased.
     rss : float, optional
@@ -159,20 +176,16 @@ def compute(
         "r2_deviance": NAN if known.constant else _share(sums.deviance, likelihoods["null_deviance"]),
     }
     reasons = {name: _reason(name, known) for name, value in values.items() if math.isnan(value)}
-    return Statistics(n_dropped=spec.dropped, dispersion_method=_method(family), reasons=reasons, **values)
+    return Statistics(n_dropped=spec.dropped, dispersion_method=_method(known), reasons=reasons, **values)
 
 
-def _method(family: Family) -> str:
+def _method(known: _Known) -> str:
     """How the dispersion is found."""
-    if family.dispersion_reason is not None:
+    if known.family.dispersion_reason is not None:
         return "none"
-    return (
-        "fixed"
-        if family.fixed_dispersion is not None
-        else "residual variance"
-        if is_least_squares(family)
-        else "pearson"
-    )
+    if known.fixed or known.absolute:
+        return "fixed"
+    return "residual variance" if is_least_squares(known.family) else "pearson"
 
 
 def is_least_squares(family: Family) -> bool:
@@ -197,6 +210,11 @@ class _Known:
         return self.family.fixed_dispersion is not None
 
     @property
+    def absolute(self) -> bool:
+        """Whether the weights are the inverses of known variances."""
+        return self.weights_kind == "absolute"
+
+    @property
     def df_residual(self) -> float:
         return self.sums.n - self.rank
 
@@ -204,6 +222,8 @@ class _Known:
     def dispersion(self) -> float:
         if self.family.fixed_dispersion is not None:
             return self.family.fixed_dispersion
+        if self.absolute:
+            return 1.0
         if self.df_residual <= 0 or self.family.dispersion_reason is not None:
             return NAN
         unit = self.sums.n / self.sums.response.weight if self.weights_kind == "sampling" else 1.0
@@ -262,8 +282,10 @@ def _likelihoods(rows: Readable, known: _Known) -> dict[str, float]:
 
 
 def _gaussian(known: _Known, rss: float) -> float:
-    """-n/2 (log(2 pi RSS / n) + 1) + 1/2 sum r_i log s_i, the likelihood at sigma^2 = RSS / n."""
+    """-n/2 (log(2 pi v) + RSS / n v) + 1/2 sum r_i log s_i at v = RSS / n; at 1 where the variances are known."""
     n = known.sums.n
+    if known.absolute:
+        return (known.sums.log_weights - n * math.log(2 * math.pi) - rss) / 2
     if not rss > 0 or known.df_residual <= 0:
         return NAN
     return -n / 2 * (math.log(2 * math.pi * rss / n) + 1) + known.sums.log_weights / 2
@@ -310,7 +332,8 @@ def _r_squared(known: _Known) -> dict[str, float]:
     exists = known.df_residual > 0
     adjusted = 1 - (1 - r2) * (known.sums.n - known.intercept) / known.df_residual if exists else NAN
     f = NAN
-    if exists and degrees > 0 and known.weights_kind != "sampling" and not math.isnan(r2):
+    tested = known.weights_kind not in ("sampling", "absolute")
+    if exists and degrees > 0 and tested and not math.isnan(r2):
         explained = (known.tss - known.sums.rss) / degrees
         f = explained / (known.sums.rss / known.df_residual) if known.sums.rss > 0 else math.inf
     return {
@@ -356,6 +379,10 @@ def _reasons_in_order(name: str, known: _Known) -> Iterator[tuple[bool, str]]:
     yield (
         name in {"f_statistic", "f_pvalue"} and known.weights_kind == "sampling",
         "with sampling weights a Wald test with the robust covariance takes its place",
+    )
+    yield (
+        name in {"f_statistic", "f_pvalue"} and known.absolute,
+        "with known variances a chi-squared test takes its place: fit.wald(...)",
     )
     yield name in {"f_statistic", "f_pvalue"} and known.rank <= known.intercept, "no coefficient besides the intercept"
     needs_degrees = {"dispersion", "sigma", "r2_adjusted", "f_statistic", "f_pvalue"} | likelihood

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from thalweg.inference.coefficients import Row, coefficient_table
 from thalweg.inference.statistics import Statistics
+from thalweg.show.curve import HELD, curve_title, is_curve, tied
 from thalweg.show.header import header
 from thalweg.show.numbers import LARGE, p_text, significant, with_error
 from thalweg.show.whole import is_robust, is_zero_one, statistics
@@ -70,6 +71,8 @@ def content(fit: Fit, *, level: float | None = None, digits: int = 4) -> Content
 
 def title(fit: Fit) -> str:
     """What kind of model this is, in the words of a textbook."""
+    if is_curve(fit):
+        return curve_title(fit)
     family, link = fit.family.name.replace("_", " "), fit.family.link.name
     named = {("gaussian", "identity"): "Linear regression", ("binomial", "logit"): "Logistic regression"}
     return named.get((family, link), f"Generalized linear model, {family} family, {link.replace('_', ' ')} link")
@@ -85,6 +88,8 @@ def _columns(fit: Fit, level: float) -> tuple[str, ...]:
 
 def _cells(row: Row, digits: int) -> tuple[str, ...]:
     estimate, error, low, high = with_error(row.estimate, row.std_error, row.low, row.high, digits=digits)
+    if row.note == HELD:
+        estimate = f"{row.estimate:.10g}"  # as it was given
     return row.name, estimate, error, _ratio(row.statistic), p_text(row.p_value), low, high
 
 
@@ -104,6 +109,10 @@ _GAUSSIAN = (
     ("F", "f_statistic"),
     ("residual sum of squares", "rss"),
 )
+# Of a curve: no adjusted R², whose correction counts parameters as if the model were linear in them
+# (doi:10.1186/1471-2210-10-6), and no F, because a curve need not hold a constant inside it.
+_CURVE = (("R²", "r2"), ("sigma", "sigma"), ("residual sum of squares", "rss"))
+_WEIGHTED_CURVE = (("R²", "r2"), ("sigma", "sigma"), ("chi²", "rss"), ("reduced chi²", "reduced_chi2"))
 _GENERAL = (
     ("deviance", "deviance"),
     ("null deviance", "null_deviance"),
@@ -118,9 +127,16 @@ _BOTH = (("log-likelihood", "log_likelihood"), ("AIC", "aic"), ("BIC", "bic"))
 def _shown_statistics(fit: Fit) -> tuple[tuple[str, str], ...]:
     """Labels and names of the statistics that suit the family."""
     if fit.family.name == "gaussian" and fit.family.link.name == "identity":
+        if is_curve(fit):
+            return (_WEIGHTED_CURVE if _has_chi_squared(fit) else _CURVE) + _BOTH
         robust = {"F": "F (robust)"} if is_robust(fit) else {}
         return tuple((robust.get(label, label), name) for label, name in _GAUSSIAN) + _BOTH
     return _GENERAL + _BOTH + (_DISCRETE if fit.family.name == "binomial" else ())
+
+
+def _has_chi_squared(fit: Fit) -> bool:
+    """Whether the weighted sum of squares is a chi-squared: the weights are 1 / variance."""
+    return fit.spec.roles.weights is not None and fit.options.get("weights_kind", "precision") == "precision"
 
 
 def _statistics(fit: Fit, shown: Statistics) -> Iterator[tuple[str, str]]:
@@ -130,7 +146,7 @@ def _statistics(fit: Fit, shown: Statistics) -> Iterator[tuple[str, str]]:
 
 
 def _figure(shown: Statistics, name: str) -> str:
-    value = getattr(shown, name)
+    value = shown.dispersion if name == "reduced_chi2" else getattr(shown, name)
     if not math.isfinite(value):
         return significant(value)
     if name == "f_statistic":
@@ -154,6 +170,7 @@ def _notes(fit: Fit, rows: list[Row], whole: Statistics) -> Iterator[str]:
     for name, reason in fit.aliased.items():
         relation = f"{name} {reason}" if reason.startswith("=") else reason
         yield _sentence(f"{name} has no coefficient of its own ({relation})")
+    yield from _parameter_notes(fit)
     yield from _row_notes(fit, rows)
     yield from _statistic_notes(fit, whole)
     yield from _weight_notes(fit)
@@ -162,11 +179,26 @@ def _notes(fit: Fit, rows: list[Row], whole: Statistics) -> Iterator[str]:
     yield from map(_sentence, fit.notes)
 
 
+def _parameter_notes(fit: Fit) -> Iterator[str]:
+    """Parameters of a curve that were not fitted."""
+    held = [name for name, reason in fit.held.items() if reason == HELD]
+    if held:
+        were, a, have = ("were", "values", "have") if len(held) > 1 else ("was", "a value", "has")
+        yield f"{_listed(held)} {were} held at {a} that you gave, and {have} no standard error."
+    for name, text in tied(fit).items():
+        yield f"{name} is tied: {name} = {text}."
+
+
+def _listed(names: list[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def _row_notes(fit: Fit, rows: list[Row]) -> Iterator[str]:
     """Reasons for absent errors, those that several rows share only once."""
     by_reason: dict[str, list[str]] = {}
     for row in rows:
-        if row.note and not _told(fit, row):
+        if row.note and row.note != HELD and not _told(fit, row):
             by_reason.setdefault(row.note, []).append(row.name)
     for reason, names in by_reason.items():
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -186,7 +218,7 @@ def _statistic_notes(fit: Fit, whole: Statistics) -> Iterator[str]:
         by_reason[fit.covariance_reason] = ["standard errors"]
     for label, name in _shown_statistics(fit):
         reason = whole.reasons.get(name)
-        if reason and math.isnan(getattr(whole, name)):
+        if reason and math.isnan(getattr(whole, name, 0.0)):
             by_reason.setdefault(reason, []).append(label)
     for reason, labels in by_reason.items():
         yield _sentence(f"{', '.join(labels)}: {reason}")

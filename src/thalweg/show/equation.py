@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from thalweg.data.dialects import dialect_writer
 from thalweg.data.nodes import Binary, Negative, Node, Number
 from thalweg.errors import NotAvailableError, OptionError
+from thalweg.show.curve import is_curve
+from thalweg.show.curve_equation import curve_equation, to_read
 from thalweg.show.links import equation_of, mean_in
 from thalweg.show.numbers import significant
 
@@ -18,7 +20,15 @@ DIALECTS = ("text", "latex", "python", "sql")
 KINDS = ("mean", "link")
 
 
-def equation(fit: Fit, dialect: str = "text", *, digits: int = 4, kind: str = "mean", table: str = "data") -> str:
+def equation(
+    fit: Fit,
+    dialect: str = "text",
+    *,
+    digits: int = 4,
+    kind: str = "mean",
+    table: str = "data",
+    symbolic: bool = False,
+) -> str:
     """The fitted equation.
 
     Parameters
@@ -33,6 +43,8 @@ def equation(fit: Fit, dialect: str = "text", *, digits: int = 4, kind: str = "m
         What "python" and "sql" compute: the mean, or the linear predictor eta.
     table : str
         The table that the SELECT reads.
+    symbolic : bool
+        For "text" and "latex" of a curve: the names of its parameters in place of their values.
 
     Returns
     -------
@@ -41,13 +53,16 @@ def equation(fit: Fit, dialect: str = "text", *, digits: int = 4, kind: str = "m
     Raises
     ------
     OptionError
-        Another dialect or kind.
+        Another dialect or kind; names of parameters where there is no curve, or where the equation has to compute.
     NotAvailableError
-        The fit is separated, or the mean cannot be written in SQL (probit: SQL has no normal distribution function).
+        The fit is separated, or the mean cannot be written in SQL (probit: SQL has no normal distribution function), or
+        the curve calls what the dialect lacks (erf in SQL, the Faddeeva function of a Voigt peak in Python).
 
     Notes
     -----
-    Coefficients that are aliased are left out: they are zero. Offsets of the formula are part of the equation.
+    Coefficients that are aliased are left out: they are zero. Offsets of the formula are part of the equation. Named
+    curves are kept as they are in "text", and written out elsewhere. Python raises ValueError for a row in which a curve
+    has no value (the logarithm of a negative number), where `predict` gives NaN.
 
     Examples
     --------
@@ -63,11 +78,16 @@ def equation(fit: Fit, dialect: str = "text", *, digits: int = 4, kind: str = "m
             "a separated fit has no equation, because some of its coefficients are infinite",
             advice=f"{fit.separation.sentence} See fit.summary().",
         )
+    curved = is_curve(fit)
+    if symbolic and not curved:
+        raise OptionError("symbolic=True is for curves", advice="Coefficients of a formula are named in fit.names.")
     if dialect in ("text", "latex"):
+        if curved:
+            return to_read(fit, dialect, digits, symbolic)
         return equation_of(fit, dialect, _sum(fit, dialect, digits))
-    eta = _sum(fit, dialect, None)
+    eta, sources = curve_equation(fit, dialect, None, symbolic) if curved else (_sum(fit, dialect, None), "")
     if dialect == "python":
-        return _python(fit, eta, kind)
+        return _python(fit, eta, kind, sources)
     return _sql(fit, eta, kind, table)
 
 
@@ -121,16 +141,18 @@ def _readable(value: float, digits: int, dialect: str) -> str:
     return text
 
 
-def _python(fit: Fit, eta: str, kind: str) -> str:
+def _python(fit: Fit, eta: str, kind: str, sources: str = "") -> str:
     response = fit.spec.response
     what = "mean" if kind == "mean" else "linear predictor"
     of = f" of {response.name}" if response is not None else ""
+    by = "curve" if is_curve(fit) else "formula"
     lines = [
         "import math",
+        *sources.splitlines(),
         "",
         "",
         "def predict(row):",
-        f"    {_quoted(f'The {what}{of}, by the formula {fit.spec.formula}; row maps columns to values.')}",
+        f"    {_quoted(f'The {what}{of}, by the {by} {fit.spec.formula}; row maps columns to values.')}",
         f"    eta = {eta}",
         *(f"    {line}" for line in mean_in("python", fit.family.link, kind)),
     ]

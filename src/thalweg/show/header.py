@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from thalweg.data.contrasts import show_level
 from thalweg.data.dialects import dialect_writer
 from thalweg.data.nodes import Cbind
+from thalweg.show.curve import fixed, free, is_curve, tied
 from thalweg.show.links import condition_of
 from thalweg.show.plots.run import solver_title
 from thalweg.show.whole import is_zero_one
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 def header(fit: Fit) -> Iterator[tuple[str, str]]:
     """Labels and texts, in the order in which they are shown."""
-    yield "formula", fit.spec.formula
+    yield "curve" if is_curve(fit) else "formula", fit.spec.formula
+    if is_curve(fit) and len(free(fit)) < len(fit.names):
+        yield "parameters", _parameters_text(fit)
     yield "family", _family_text(fit)
     if fit.rows is not None:
         yield "data", fit.rows.source.description
@@ -45,6 +48,12 @@ def header(fit: Fit) -> Iterator[tuple[str, str]]:
 def count(n: float, noun: str) -> str:
     """'1 row', '1,000 rows'."""
     return f"{n:,.15g} {noun}" + ("" if n == 1 else "s")
+
+
+def _parameters_text(fit: Fit) -> str:
+    """'2 fitted, 1 held, 1 tied'."""
+    counts = {"fitted": len(free(fit)), "held": len(fixed(fit)), "tied": len(tied(fit))}
+    return ", ".join(f"{n} {word}" for word, n in counts.items() if n)
 
 
 def _family_text(fit: Fit) -> str:

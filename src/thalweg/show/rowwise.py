@@ -45,6 +45,8 @@ class Rowwise:
         Residuals: y - mu, the same on the scale of the link, and the signed root of the row's deviance.
     standardized, standardized_pearson, leverage, cooks : array
         NaN where the fit has no curvature to compute them from.
+    weight : array
+        The user's weights, 1 without any.
     """
 
     y: Vector
@@ -57,6 +59,7 @@ class Rowwise:
     standardized_pearson: Vector
     leverage: Vector
     cooks: Vector
+    weight: Vector
 
     def __getitem__(self, rows: np.ndarray) -> Rowwise:
         return Rowwise(*(getattr(self, field.name)[rows] for field in fields(self)))
@@ -77,7 +80,8 @@ def rowwise(fit: Fit, block: Block) -> Rowwise:
     kinds = _KINDS if fit.unscaled is None else _KINDS | _WITH_LEVERAGE
     found = diagnostics(fit, list(kinds.values()), _One(block))
     columns = {name: found.get(kind, np.full_like(y, np.nan)) for name, kind in (_KINDS | _WITH_LEVERAGE).items()}
-    return Rowwise(y, **columns)
+    weight = np.ones_like(y) if block.weight is None else block.weight.numpy(force=True).astype(np.float64)
+    return Rowwise(y, weight=weight, **columns)
 
 
 @final

@@ -17,6 +17,7 @@ from thalweg.show.plots.run import solver_title
 
 if TYPE_CHECKING:
     from thalweg.explain import Step
+    from thalweg.predictors.curve import CurvePredictor
     from thalweg.problem import MemoryProblem, Problem
 
 MOST_ROWS, FIRST_ROWS = 8, 3  # up to so many rows all are shown, of more the first
@@ -126,7 +127,14 @@ def _heading(step: Step) -> list[str]:
     all_rows = f"{problem.rows} row{'s' * (problem.rows != 1)}"
     where = f"batch of {len(step.batch)} of {all_rows}" if step.batch is not None else all_rows
     what = descent.rows.spec.formula if descent.rows is not None else f"{len(problem.names)} parameters"
+    what = _curve(step).text if _curve(step) else what
     return [title, f'{what}, loss "{problem.convention}", {where}. Numbers are shown to {_digits(step)} digits.']
+
+
+def _curve(step: Step) -> CurvePredictor | None:
+    """The curve, of a descent on one."""
+    problem = step.descent.problem
+    return cast("CurvePredictor", cast("MemoryProblem", problem).predictor) if problem.curve is not None else None
 
 
 def _digits(step: Step) -> int:
@@ -139,6 +147,10 @@ def _predictions(step: Step, rows: RowTable) -> list[str]:
     at = ", ".join(f"{elide(n, 24)} = {number(v, d)}" for n, v in _named(step, step.theta))
     sum_text, error = _sum_text(step, rows), _error_name(step)
     table: dict[str, Tensor] = {n: c for n, c in list(rows.columns.items())[:MOST_COLUMNS] if len(rows.columns) <= 6}
+    if curve := _curve(step):
+        x = cast("MemoryProblem", step.descent.problem).part(step.batch)[0]
+        read = dict(zip(curve.columns, x.T, strict=False))
+        table = dict(list(read.items())[:MOST_COLUMNS]) | {f"d/d{name}": column for name, column in table.items()}
     if rows.weight is not None:
         table["w"] = rows.weight
     table |= {"y": rows.y, "yhat": rows.eta} if plain else {"y": rows.y, "eta": rows.eta, "mu": rows.mu}
@@ -158,6 +170,10 @@ def _sum_text(step: Step, rows: RowTable) -> str:
     if step.descent.rows is not None and len(names) <= 6:
         sums = " + ".join(name if name == "Intercept" else f"{name} * {name}_i" for name in names)
         text = f"{left} = {sums}" + (" + offset_i" if getattr(problem, "offset", None) is not None else "")
+    elif curve := _curve(step):
+        text = f"{left} = {curve.text.split('=', 1)[-1].strip()}" + (
+            " + offset_i" if getattr(problem, "offset", None) is not None else ""
+        )
     else:
         text = f"{left} = f(x_i; theta)"
     link = getattr(getattr(problem.loss, "link", None), "name", "identity")

@@ -6,7 +6,8 @@
    below 1e-6 of what it was at the start and the distance, where it is known, no more than 1 standard error, or where
    the distance is at most 0.01 standard errors. Else it says how many more steps it would take.
 3. Coefficients have a covariance only within 0.01 standard errors of the optimum: the curvature is then that of the
-   optimum, to what a standard error is read for. It is that of J (`docs/objective.md`), which knows no learning rate.
+   optimum, to what a standard error is read for. It is that of J (`docs/objective.md`), which knows no learning rate;
+   of a curve that of its linearization (`thalweg.curves.descend`).
 4. Coefficients that run away are told from slow ones by looking for separation, as Newton's method does.
 """
 
@@ -93,10 +94,15 @@ def judged(status: Status, after: After | None, state: DescentState) -> Status:
 def _worth(problem: Problem, theta: Float[Tensor, "p"], after: After | None) -> dict[str, Any]:
     """Step 3: theta, inverse_curvature or no_covariance, aliased and details of a solution."""
     objective = problem.objective
-    if objective is None:
+    if objective is None and problem.curve is None:
         return {"theta": theta, "inverse_curvature": None, "no_covariance": "the rows are not those of a formula"}
     if after is None or not after.standard_errors <= NEAR:
         return {"theta": theta, "inverse_curvature": None, "no_covariance": _distance(after)}
+    if problem.curve is not None:
+        from thalweg.curves.descend import worth
+
+        return worth(problem.curve, theta)
+    assert objective is not None
     curvature = expected_curvature(objective, theta)
     moved, terms = _without_aliased(objective, theta, curvature)
     return {

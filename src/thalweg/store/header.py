@@ -1,13 +1,14 @@
-"""Schema 1 of the description in a model file, and its way to and from a fit.
+"""Schemas 1 and 2 of the description in a model file, and its way to and from a fit.
 
 The description says what the numbers in the tensors mean and how predictions are made of them. It holds no data: of the
 training rows only their number, the ranges of the predictors and sums such as the log-likelihood.
 
 | key | holds |
 |---|---|
-| `schema` | 1 |
-| `spec`, `family` | `Spec.to_json()`, `Family.to_json()` |
+| `schema` | 1 for a formula, 2 for a curve: files of formulas are what they were, and are read by older versions |
+| `spec`, `family` | `Spec.to_json()`, or that of `thalweg.curves.spec_file` for a curve; `Family.to_json()` |
 | `names` | the p names of theta |
+| `held` | of a curve alone: name to reason, for parameters without a standard error of their own |
 | `aliased` | name to reason: coefficients that are 0 because their column is a combination of others |
 | `separation` | the fields of `Separation`, or null |
 | `covariance_kind`, `covariance_reason` | which covariance; why there is none, or for whom |
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from thalweg.result import Fit, Separation
 
 SCHEMA = 1
+CURVES = 2  # the schema of curves, and the latest
 
 _TEXT_OR_NONE = (str, type(None))
 _NUMBER = (int, float)
@@ -75,9 +77,10 @@ def to_parts(fit: Fit) -> tuple[dict[str, Any], dict[str, Float[Tensor, "..."]]]
     tensors : dict of Tensor, float64
         theta (p,); covariance (p, p) and unscaled (p, p) where the fit has them.
     """
+    curve = _curve(fit)
     description = {
-        "schema": SCHEMA,
-        "spec": fit.spec.to_json(),
+        "schema": SCHEMA if curve is None else CURVES,
+        "spec": fit.spec.to_json() if curve is None else curve,
         "family": fit.family.to_json(),
         "names": list(fit.names),
         "aliased": dict(fit.aliased),
@@ -92,8 +95,19 @@ def to_parts(fit: Fit) -> tuple[dict[str, Any], dict[str, Float[Tensor, "..."]]]
         "created": fit.created,
         "versions": dict(fit.versions),
     }
+    if curve is not None:
+        description["held"] = dict(fit.held)
     tensors = {"theta": fit.theta, "covariance": fit.covariance, "unscaled": fit.unscaled}
     return description, {name: t.to("cpu", torch.float64) for name, t in tensors.items() if t is not None}
+
+
+def _curve(fit: Fit) -> dict[str, Any] | None:
+    """The curve as JSON, or None for a formula."""
+    from thalweg.curves.spec import CurveSpec
+    from thalweg.curves.spec_file import to_json
+
+    spec: Any = fit.spec  # a CurveSpec stands where a Spec is declared
+    return to_json(spec) if isinstance(spec, CurveSpec) else None
 
 
 def _separation(found: Separation) -> dict[str, Any]:
@@ -114,9 +128,9 @@ def check_schema(description: dict[str, Any]) -> None:
     schema = description.get("schema")
     if type(schema) is not int or schema < 1:
         raise ModelFileError(f"it names no schema that exists: {shown(schema)}")
-    if schema > SCHEMA:
+    if schema > CURVES:
         raise ModelFileError(
-            f"it was written by a later version (schema {shown(schema)}); this Thalweg reads schema {SCHEMA}",
+            f"it was written by a later version (schema {shown(schema)}); this Thalweg reads schema {CURVES} and below",
             advice="Update Thalweg.",
         )
 
@@ -132,7 +146,8 @@ def from_parts(description: dict[str, Any], tensors: dict[str, Float[Tensor, "..
     check_schema(description)
     _check_kinds(description)
     names = _names(description["names"])
-    _check_aliased(description["aliased"], names)
+    _check_named("aliased", description["aliased"], names)
+    _check_named("held", description.get("held", {}), names)
     _check_texts("versions", description["versions"].values())
     _check_texts("notes", description["notes"])
     _check_separation(description["separation"], names)
@@ -145,12 +160,13 @@ def from_parts(description: dict[str, Any], tensors: dict[str, Float[Tensor, "..
 
 
 def _check_kinds(description: dict[str, Any]) -> None:
-    missing, unknown = _KINDS.keys() - description.keys(), description.keys() - _KINDS.keys()
+    known = _KINDS if description["schema"] == SCHEMA else {**_KINDS, "held": (dict,)}
+    missing, unknown = known.keys() - description.keys(), description.keys() - known.keys()
     if missing:
         raise ModelFileError(f"its description lacks {shown(sorted(missing))}")
     if unknown:
         raise ModelFileError(f"its description has the unknown keys {shown(sorted(unknown))}")
-    for key, kinds in _KINDS.items():
+    for key, kinds in known.items():
         if type(description[key]) not in kinds:  # exactly: a bool is no number here
             raise ModelFileError(f"its {key!r} cannot be {shown(description[key])}")
 
@@ -166,9 +182,10 @@ def _check_texts(key: str, texts: Iterable[Any]) -> None:
         raise ModelFileError(f"its {key!r} are not all text")
 
 
-def _check_aliased(aliased: dict[str, Any], names: list[str]) -> None:
-    _check_texts("aliased", aliased.values())
-    _check_known("aliased", aliased, names)
+def _check_named(key: str, reasons: dict[str, Any], names: list[str]) -> None:
+    """Names of coefficients, each with a sentence."""
+    _check_texts(key, reasons.values())
+    _check_known(key, reasons, names)
 
 
 def _check_separation(separation: dict[str, Any] | None, names: list[str]) -> None:

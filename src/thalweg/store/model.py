@@ -62,7 +62,7 @@ def save(fit: Fit, path: str | os.PathLike[str]) -> None:
     atomic_write(path, _bytes(fit))
 
 
-def load(path: str | os.PathLike[str]) -> Fit:
+def load(path: str | os.PathLike[str], *, function: Callable[..., Any] | None = None) -> Fit:
     """Read a fit from a model file.
 
     Nothing that the file names is imported or run. What the rows would be needed for (residuals, other covariances) is
@@ -71,6 +71,10 @@ def load(path: str | os.PathLike[str]) -> Fit:
     Parameters
     ----------
     path : str or path
+    function : callable, optional
+        For a model of a Python function, which a file cannot hold: the function that was fitted. The names of its
+        parameters are compared with those in the file, and its values with those that it had. A curve that was written
+        as text, "y = a * exp(-b * x)", needs none.
 
     Returns
     -------
@@ -79,7 +83,10 @@ def load(path: str | os.PathLike[str]) -> Fit:
     Raises
     ------
     ModelFileError
-        With the reason: no model file, truncated, altered in any bit, or written by a later version.
+        With the reason: no model file, truncated, altered in any bit, or written by a later version; or a function that
+        is not the one that was fitted.
+    OptionError
+        No function for a model of one, or one for a model that needs none.
 
     Examples
     --------
@@ -90,7 +97,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
     name = os.fsdecode(path)
     try:
         with _opened(name) as stream:
-            return _fit(stream, os.fstat(stream.fileno()).st_size)
+            return _fit(stream, os.fstat(stream.fileno()).st_size, function)
     except ModelFileError as problem:
         what = f"the model file cannot be read: {problem.what}"
         raise ModelFileError(what, where=name, advice=problem.advice) from problem.__cause__
@@ -103,7 +110,7 @@ def _bytes(fit: Fit) -> bytes:
 
     try:
         data = pack(*to_parts(fit))
-        _fit(io.BytesIO(data), len(data))
+        _fit(io.BytesIO(data), len(data), getattr(fit.spec, "curve", None))  # a curve has its function with it
     except ModelFileError as problem:
         what = problem.what.removeprefix("its ")
         advice = problem.advice or "Nothing was written; fit.summary() may say what went wrong."
@@ -131,33 +138,57 @@ def _opened(name: str) -> BinaryIO:
         ) from None
 
 
-def _fit(stream: BinaryIO, size: int) -> Fit:
+def _fit(stream: BinaryIO, size: int, function: Any = None) -> Fit:
     """Bytes to a fit, through every check."""
     from thalweg.result import Fit
-    from thalweg.store.header import check_schema, from_parts
+    from thalweg.store.header import CURVES, check_schema, from_parts
     from thalweg.store.safetensors import unpack
 
     description, tensors = unpack(stream, size, check_schema)
     arguments = from_parts(description, tensors)
-    return Fit(**_restored(arguments, tuple(description["names"])))
+    theta = tuple(arguments["theta"].tolist())
+    arguments |= _restored(arguments)
+    arguments["spec"] = _spec(arguments["spec"], description["schema"] == CURVES, function)
+    if list(arguments["spec"].names) != description["names"]:
+        raise ModelFileError("its names are not those of its formula")
+    if getattr(arguments["spec"], "at", theta) != theta:
+        raise ModelFileError("its curve is not at its coefficients")
+    return Fit(**arguments)
 
 
-def _restored(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """The objects behind the JSON, made by their own strict readers."""
-    from thalweg.data.spec import Spec
+def _restored(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The objects behind the JSON, made by their own strict readers; but for the spec."""
     from thalweg.losses import family
     from thalweg.result import Separation
 
     readers: dict[str, Callable[[Any], Any]] = {
-        "spec": Spec.from_json,
         "family": family,
         "statistics": _statistics,
         "separation": lambda kept: None if kept is None else Separation(**kept),
     }
-    made = {key: _read(key, reader, arguments[key]) for key, reader in readers.items()}
-    if tuple(made["spec"].names) != names:
-        raise ModelFileError("its names are not those of its formula")
-    return arguments | made
+    return {key: _read(key, reader, arguments[key]) for key, reader in readers.items()}
+
+
+def _spec(kept: Any, curve: bool, function: Any) -> Any:
+    """The design of a formula, or the curve, which may need the user's function.
+
+    Raises
+    ------
+    OptionError
+        A function that is missing, or that nothing asks for.
+    """
+    if curve:
+        from thalweg.curves.spec_file import from_json
+
+        return from_json(kept, function)
+    from thalweg.data.spec import Spec
+
+    spec = _read("spec", Spec.from_json, kept)
+    if function is not None:
+        raise OptionError(
+            f"this model is of the formula {spec.formula!r:.80}, not of a function", advice="Leave out function=."
+        )
+    return spec
 
 
 def _statistics(kept: dict[str, Any]) -> Statistics:

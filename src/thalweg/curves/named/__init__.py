@@ -31,8 +31,8 @@ step                step(x, a, x0, s)                  a * erfc((x0 - x) / (s * 
 ==================  =================================  ===========================================
 
 `a` is a height or an amplitude throughout, never an area; of voigt, w is the Faddeeva function,
-u = (x - mu) / (s sqrt 2) and v = g / (s sqrt 2). Decays have rates: the time constant is 1 / k. A polynomial has the degree that its number of
-coefficients says, up to poly9 by name. `ALIASES` holds other names, as gauss, cubic and stretched_exponential.
+u = (x - mu) / (s sqrt 2) and v = g / (s sqrt 2). Decays have rates: the time constant is 1 / k. A polynomial has the
+degree that its number of coefficients says, up to poly9 by name. `ALIASES` holds other names, as gauss and cubic.
 
 References are with the curves; how starts are found, in `thalweg.curves.named.starts`.
 """

@@ -26,27 +26,27 @@ from thalweg.curves.named.rows import Rows
 
 STEPS = 4  # frequencies per 1 / range: neighbours cannot miss a peak between them
 BINS = 16  # per period of the highest frequency
-DENSEST = 2  # cycles per row, at most
+DENSEST = 2  # cycles per row, at most: even rows tell 1/2, uneven ones more
 
 
 def highest(z: Float[ndarray, "n"]) -> float:
-    """The frequency up to which rows with these places tell waves apart: half a cycle per typical distance."""
+    """The frequency up to which rows at z tell waves apart: half a cycle per small distance of neighbours."""
     apart = np.diff(np.unique(z))
     if not apart.size:
         return 1.0
-    return float(min(0.5 / np.median(apart), DENSEST * (apart.size + 1)))
+    return float(min(0.5 / np.quantile(apart, 0.1), DENSEST * (apart.size + 1)))
 
 
 def peaks(rows: Rows, most: int) -> Float[ndarray, "k"]:
     """The frequencies (cycles per range) of the highest peaks, of y and of y less a straight line."""
-    power = [_power(rows.z, rows.y / rows.root, rows.root**2)]
+    y, w = rows.y / rows.root, rows.root**2
     bent = rows.y - (rows.y @ rows.basis.T) @ rows.basis
-    power.append(_power(rows.z, bent / rows.root, rows.root**2))
-    return np.unique(np.concatenate([_local_maxima(each)[:most] for each in power])) / STEPS
+    found = [_local_maxima(power(rows.z, each, w))[:most] for each in (y, bent / rows.root)]
+    return np.unique(np.concatenate(found)) / STEPS
 
 
-def _power(z: ndarray, y: ndarray, w: ndarray) -> ndarray:
-    """P at the frequencies 0, 1, 2, ... / STEPS."""
+def power(z: Float[ndarray, "n"], y: Float[ndarray, "n"], w: Float[ndarray, "n"]) -> Float[ndarray, "m"]:
+    """P at the frequencies 0, 1, 2, ... / STEPS; 0 where the rows cannot tell a sine from a cosine."""
     count = int(np.ceil(STEPS * highest(z))) + 1
     bins = 1 << int(np.ceil(np.log2(BINS * count)))
     w = w / w.sum()

@@ -29,7 +29,9 @@ def _coefficients(
         solution = np.linalg.lstsq(columns, rows.y, rcond=None)[0] * rows.size
         mapped = Polynomial(solution, domain=[rows.low, rows.low + rows.span], window=[-1.0, 1.0])
         found = mapped.convert(domain=[-1.0, 1.0], window=[-1.0, 1.0]).coef
-    return np.pad(found, (0, degree + 1 - found.size))  # numpy drops leading zeros
+    coefficients = np.zeros(degree + 1)  # of which numpy has dropped those that are 0 at the end
+    coefficients[: found.size] = found[: degree + 1]
+    return coefficients
 
 
 def _start(names: tuple[str, ...], order: tuple[int, ...]) -> Start:

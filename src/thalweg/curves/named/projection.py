@@ -3,8 +3,8 @@
 For columns s_1 ... s_k of a candidate (k curves of height 1), a baseline with orthonormal basis Q, and weighted rows y:
 
 1. S = (I - Q Q') s,  r = (I - Q Q') y       what the baseline leaves
-2. G = S S',  b = S r                        k by k
-3. R = r'r - b' G^+ b                        the sum of squares at the best heights
+2. q_1 ... q_k                               S made orthonormal, one column after another (modified Gram-Schmidt)
+3. R = r'r - (q_1'r)^2 - ... - (q_k'r)^2     the sum of squares at the best heights
 
 Reference: Golub & Pereyra (1973), doi:10.1137/0710036.
 """
@@ -18,7 +18,7 @@ from numpy import ndarray
 from thalweg.curves.named.rows import Rows
 
 NOTHING = 1e-7  # of its length: a column of which the baseline leaves no more is part of the baseline
-CONDITION = 1e-9
+CONDITION = 1e-9  # of the heights: what the rows do not determine is 0
 
 
 def residual_squares(rows: Rows, columns: Float[ndarray, "m k n"], baseline: int) -> Float[ndarray, "m"]:
@@ -33,16 +33,23 @@ def residual_squares(rows: Rows, columns: Float[ndarray, "m k n"], baseline: int
         0 for none, 1 for an offset, 2 for an offset and a slope.
     """
     finite = np.isfinite(columns).all(axis=(1, 2))
-    weighted = np.where(finite[:, None, None], columns, 0.0) * rows.root
+    weighted = (columns if finite.all() else np.where(finite[:, None, None], columns, 0.0)) * rows.root
     basis = rows.basis[:baseline]
     left = weighted - (weighted @ basis.T) @ basis  # 1
     r = rows.y - (rows.y @ basis.T) @ basis
-    lengths = np.linalg.norm(left, axis=2)
-    used = lengths > NOTHING * np.linalg.norm(weighted, axis=2)
-    left *= np.where(used, 1 / np.where(used, lengths, 1), 0)[:, :, None]
-    gram, b = left @ left.transpose(0, 2, 1), left @ r  # 2
-    heights = (np.linalg.pinv(gram, rcond=CONDITION, hermitian=True) @ b[:, :, None])[:, :, 0]
-    return np.where(finite, np.maximum(r @ r - (heights * b).sum(axis=1), 0.0), np.inf)  # 3
+    least = NOTHING * _lengths(weighted)
+    squares = np.full(len(columns), r @ r)
+    for i in range(columns.shape[1]):  # 2
+        length = _lengths(left[:, i])
+        used = length > least[:, i]
+        q = left[:, i] * np.where(used, 1 / np.where(used, length, 1.0), 0.0)[:, None]
+        squares -= (q @ r) ** 2  # 3
+        left[:, i + 1 :] -= (left[:, i + 1 :] @ q[:, :, None]) * q[:, None, :]
+    return np.where(finite, np.maximum(squares, 0.0), np.inf)
+
+
+def _lengths(columns: ndarray) -> ndarray:
+    return np.sqrt(np.einsum("...n,...n->...", columns, columns))
 
 
 def heights(rows: Rows, columns: Float[ndarray, "k n"], baseline: int) -> tuple[Float[ndarray, "k"], float]:

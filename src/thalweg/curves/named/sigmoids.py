@@ -47,7 +47,7 @@ def weibull_survival(u: Float[ndarray, "m n"]) -> Float[ndarray, "m n"]:
 
 
 def normal(u: Float[ndarray, "m n"]) -> Float[ndarray, "m n"]:
-    """The normal distribution function, to 0.01, which a start does not notice (Johnson & Kotz)."""
+    """The normal distribution function, to 0.01, which a start does not notice."""
     return logistic(1.702 * u)
 
 

@@ -34,8 +34,8 @@ from thalweg.curves.named.rows import Rows, View, identity, prepared
 
 OFFSET = "c"
 REFINED = 6  # points of each baseline
-ROUNDS = 24
-FINE = 2e-3  # of the first step
+ROUNDS = 16
+FINE = 0.01  # of the first step
 DOUBT = 20.0  # of n log R, per column of a baseline: a chance of 1e-5 where there is none
 EXACT = 1e-6  # of the sum of squares of y about a line: below it, nothing is gained by a better start
 ROUNDING = 1e-28  # of the sum of squares of y

@@ -80,7 +80,8 @@ def _heading(run: Run) -> str:
     if run.rows is not None:
         return run.rows.spec.formula
     predictor = getattr(run.problem, "predictor", None)
-    return "A descent" if predictor is None else type(getattr(predictor, "original", predictor)).__name__
+    name = "A descent" if predictor is None else type(getattr(predictor, "original", predictor)).__name__
+    return getattr(predictor, "text", name)
 
 
 def rounded(value: float, digits: int = DIGITS) -> float | None:

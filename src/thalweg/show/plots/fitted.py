@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.data.contrasts import show_level
 from thalweg.errors import NotAvailableError
+from thalweg.show.curve import is_curve
 from thalweg.show.links import axis_name
 from thalweg.show.numbers import elide
+from thalweg.show.plots.curve_fit import draw_curve_fit
 from thalweg.show.plots.curves import Curve, caveat, curve, draw_band, draw_means, draw_strips, is_binary, outcome
 from thalweg.show.plots.grid import grid, held, named, places
 from thalweg.show.plots.panels import draw_panels
@@ -44,8 +46,10 @@ def draw_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
     ----------
     fit : Fit
     x : str or list of str, optional
-        Draw a panel for each of these predictors, the others held.
+        Draw a panel for each of these predictors, the others held; of a curve, the one that it is drawn along.
     """
+    if is_curve(fit):
+        return draw_curve_fit(fit, x)
     every = predictors(fit)
     shown = sample(fit) if fit.rows is not None else None
     if not every:

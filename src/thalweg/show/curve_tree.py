@@ -1,0 +1,181 @@
+"""The expression of a fitted curve, made ready to be written: named curves with their parameters, signs in their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from typing import TYPE_CHECKING
+
+from thalweg.data.nodes import Binary, Call, Comparison, Name, Negative, Node, Number, Text
+from thalweg.errors import NotAvailableError
+
+if TYPE_CHECKING:
+    from thalweg.curves.curve import Curve
+    from thalweg.curves.graph import Graph
+    from thalweg.curves.language import Use
+
+MOST_NODES = 3000  # of an expression that is written out: more is for machines
+_BINARY = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
+_COMPARE = {
+    "equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=",
+}  # fmt: skip
+_ONE_NAME = {
+    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
+    "ln": "log", "expit": "sigmoid", "minimum": "min", "maximum": "max", "absolute": "abs",
+}  # fmt: skip
+
+
+def tree_of(curve: Curve, *, named: bool) -> Node:
+    """The right side of a curve.
+
+    Parameters
+    ----------
+    curve : Curve
+    named : bool
+        Keep named curves as calls with all their parameters; else they are written out.
+
+    Raises
+    ------
+    NotAvailableError
+        A function that is no formula, or one that is too long to be read.
+    """
+    equation = curve.equation
+    if equation is not None:
+        return _with_parameters(equation.node, iter(equation.uses)) if named else equation.plain
+    graph, root = getattr(curve, "graph", None), getattr(curve, "root", None)
+    if graph is None or root is None:
+        raise NotAvailableError(
+            "this curve is a function that cannot be written as a formula", advice="fit.predict(rows) computes it."
+        )
+    return _of_graph(graph, root)
+
+
+# ------------------------------------------------------------------------------------------------------ named curves
+
+
+def _with_parameters(node: Node, uses: Iterator[Use]) -> Node:
+    """Calls of named curves with the parameters that they have by themselves; uses come from the inside outwards."""
+    from thalweg.curves.named import ALIASES, CURVES
+
+    match node:
+        case Negative(operand):
+            return Negative(_with_parameters(operand, uses))
+        case Binary(operator, left, right):
+            return Binary(operator, _with_parameters(left, uses), _with_parameters(right, uses))
+        case Comparison(operator, left, right) if not isinstance(right, Text):
+            return Comparison(operator, _with_parameters(left, uses), _with_parameters(right, uses))
+        case Call(function, arguments):
+            inside = tuple(_with_parameters(each, uses) for each in arguments if not isinstance(each, Text))
+            if function in CURVES or function in ALIASES:
+                use = next(uses)
+                return Call(use.curve.name, inside if len(inside) > 1 else (inside[0], *use.parameters))
+            return Call(function, inside)
+    return node
+
+
+# ------------------------------------------------------------------------------------------------ functions, traced
+
+
+def _of_graph(graph: Graph, root: int) -> Node:
+    """A graph as a tree: what it shares is written as often as it is used."""
+    made: dict[int, Node] = {}
+    sizes: dict[int, int] = {}
+    for i in _below(graph, root):
+        entry = graph.entries[i]
+        sizes[i] = 1 + sum(sizes[j] for j in entry.arguments)
+        if sizes[i] > MOST_NODES:
+            raise NotAvailableError("this curve is too long to be written out", advice="fit.predict(rows) computes it.")
+        match entry.operation:
+            case "constant":
+                made[i] = Number(entry.value)
+            case "column" | "parameter":
+                made[i] = Name(entry.name)
+            case operation:
+                made[i] = _applied(operation, tuple(made[j] for j in entry.arguments))
+    return made[root]
+
+
+def _below(graph: Graph, root: int) -> list[int]:
+    """A node and those below it, arguments first."""
+    found, waiting = set[int](), [root]
+    while waiting:
+        i = waiting.pop()
+        if i not in found:
+            found.add(i)
+            waiting += graph.entries[i].arguments
+    return sorted(found)
+
+
+def _applied(operation: str, arguments: tuple[Node, ...]) -> Node:
+    if operation in _BINARY:
+        return Binary(_BINARY[operation], *arguments)
+    if operation in _COMPARE:
+        return Comparison(_COMPARE[operation], *arguments)
+    return Negative(*arguments) if operation == "negative" else Call(operation, arguments)
+
+
+# ------------------------------------------------------------------------------------------------------------- signs
+
+
+def tidied(node: Node, negative: Set[str] = frozenset()) -> Node:
+    """The same with one name for each function, and each sign as far outside as it goes.
+
+    Parameters
+    ----------
+    node : Node
+    negative : set of str
+        Names that will be written as their absolute value: a minus stands before them.
+
+    Examples
+    --------
+    >>> from thalweg.data.dialects import dialect_writer
+    >>> product = Binary("+", Name("a"), Binary("*", Name("b"), Negative(Name("x"))))
+    >>> dialect_writer("text", {"a": "1.5", "b": "2.5"}).write(tidied(product, {"b"}))
+    '1.5 + 2.5 x'
+    """
+    return _with_sign(*_signed(node, negative))
+
+
+def _with_sign(sign: int, node: Node) -> Node:
+    return Negative(node) if sign < 0 else node
+
+
+def _signed(node: Node, negative: Set[str]) -> tuple[int, Node]:
+    match node:
+        case Number(value) if value < 0:
+            return -1, Number(-value)
+        case Name(name) if name in negative:
+            return -1, node
+        case Negative(operand):
+            sign, inner = _signed(operand, negative)
+            return -sign, inner
+        case Binary("+" | "-" as operator, left, right):
+            sign, second = _signed(right, negative)
+            plus = (operator == "+") == (sign > 0)
+            return 1, Binary("+" if plus else "-", tidied(left, negative), second)
+        case Binary("*" | "/" as operator, left, right):
+            (first_sign, first), (sign, second) = _signed(left, negative), _signed(right, negative)
+            return first_sign * sign, Binary(operator, first, second)
+        case Binary(operator, left, right):
+            return 1, Binary(operator, tidied(left, negative), tidied(right, negative))
+        case Comparison(operator, left, right):
+            return 1, Comparison(operator, tidied(left, negative), tidied(right, negative))
+        case Call(function, arguments):
+            return _called(function, tuple(tidied(each, negative) for each in arguments), negative)
+    return 1, node
+
+
+def _called(function: str, arguments: tuple[Node, ...], negative: Set[str]) -> tuple[int, Node]:
+    match _ONE_NAME.get(function, function):
+        case "I" | "identity":
+            return (-1, arguments[0].operand) if isinstance(arguments[0], Negative) else (1, arguments[0])
+        case "square":
+            return 1, Binary("**", arguments[0], Number(2.0))
+        case "pow":
+            return 1, Binary("**", *arguments)
+        case name:
+            return 1, Call(name, arguments)
+
+
+def signs(values: Mapping[str, float]) -> frozenset[str]:
+    """Parameters below 0."""
+    return frozenset(name for name, value in values.items() if value < 0)

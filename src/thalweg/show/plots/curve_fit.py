@@ -1,0 +1,327 @@
+"""A fitted curve: the data with their error bars, the curve with its bands, and the residuals below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from jaxtyping import Float
+
+from thalweg.data.contrasts import show_level
+from thalweg.errors import NotAvailableError, OptionError
+from thalweg.inference.coefficients import coefficient_table
+from thalweg.inference.statistics import is_least_squares
+from thalweg.show.links import axis_name
+from thalweg.show.numbers import elide, with_error
+from thalweg.show.plots.curve_rows import Inputs, error_bars, grid_along, inputs_of, is_log_spread, levels_of, rows_of
+from thalweg.show.plots.curves import Curve, curve, draw_band
+from thalweg.show.plots.grid import as_column
+from thalweg.show.plots.predictors import Predictor
+from thalweg.show.plots.sample import Sample
+from thalweg.show.plots.style import (
+    BAND_ALPHA,
+    LINE,
+    PALETTE,
+    POINT,
+    TICK_SIZE,
+    WIDE_BAND_ALPHA,
+    caption,
+    dress,
+    headline,
+    new_figure,
+    opacity,
+    scatter,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from thalweg.result import Fit
+
+MOST_BARS = 1000  # error bars: of more points they cover each other
+MOST_NAMED = 6  # parameters in the caption
+_ROOM, _WIDEST = 0.05, 0.6  # of the height of the data: margin, and how far a band may make the axis grow
+
+
+@final
+@dataclass(frozen=True)
+class Points:
+    """Rows as they are drawn: where, how high, their residuals, their error bars, their group."""
+
+    x: Float[np.ndarray, "n"]
+    y: Float[np.ndarray, "n"]
+    residual: Float[np.ndarray, "n"]
+    bars: Float[np.ndarray, "n"] | None
+    level: np.ndarray | None
+
+    def of(self, level: Any) -> Points:
+        """Those of one group."""
+        if level is None or self.level is None:
+            return self
+        here = self.level == level
+        bars = None if self.bars is None else self.bars[here]
+        return Points(self.x[here], self.y[here], self.residual[here], bars, self.level[here])
+
+
+def draw_curve_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
+    """Along its only number (one colour per category where it reads one), else observed against fitted.
+
+    Parameters
+    ----------
+    fit : Fit
+    x : str, optional
+        Of a curve of several numbers: draw it along this one, with the others held at their means.
+    """
+    inputs, shown = inputs_of(fit), rows_of(fit)
+    chosen = _chosen(inputs, x)
+    if chosen is None and len(inputs.numbers) == 1 and inputs.simple:
+        chosen = inputs.numbers[0]
+    if chosen is None and shown is None:
+        raise NotAvailableError(
+            "a picture of a curve of several columns needs the data, which a loaded model does not hold",
+            advice="plot('coefficients') still works; for the rest, fit again.",
+        )
+    if chosen is None:
+        return _draw_observed(fit, shown)
+    return _draw_along(fit, inputs, chosen, shown)
+
+
+def _chosen(inputs: Inputs, x: str | Sequence[str] | None) -> Predictor | None:
+    if x is None:
+        return None
+    names = [x] if isinstance(x, str) else list(x)
+    known = {p.name: p for p in inputs.numbers}
+    if len(names) != 1 or names[0] not in known:
+        advice = f"Use one of {', '.join(known)}." if known else "It reads none: leave x out."
+        raise OptionError(f"x = {x!r} is no number column that this curve reads", advice=advice)
+    return known[names[0]]
+
+
+# -------------------------------------------------------------------------------------------------------- one number
+
+
+def _draw_along(fit: Fit, inputs: Inputs, number: Predictor, shown: Sample | None) -> Figure:
+    levels = levels_of(shown, inputs.category)
+    column = np.array(number.range) if shown is None else number.of(shown.columns)
+    logarithmic = is_log_spread(column)
+    at = grid_along(number, column, logarithmic=logarithmic)
+    held = _held(inputs, number, shown)
+    points = None if shown is None else _points(fit, shown, number, inputs.category, held)
+    figure, top, below = _frames(points)
+    ends: list[np.ndarray] = []
+    for colour, level in zip(PALETTE if levels[0] is not None else (LINE,), levels, strict=False):
+        ends += _draw_one(fit, top, below, _columns(at, number, inputs, held, level), level, colour, points)
+    if logarithmic:
+        top.set_xscale("log")
+    _limit(top, points, ends)
+    _finish(fit, figure, top, below, number.name)
+    _key(top, inputs, levels)
+    caption(figure, _caption(fit, shown, held, inputs))
+    return figure
+
+
+def _held(inputs: Inputs, number: Predictor, shown: Sample | None) -> dict[str, float]:
+    """Means of the other numbers."""
+    others = [p for p in inputs.numbers if p.name != number.name]
+    return {p.name: sum(p.range or ()) / 2 if shown is None else float(shown.means[p.name]) for p in others}
+
+
+def _columns(at: np.ndarray, number: Predictor, inputs: Inputs, held: dict[str, float], level: Any) -> dict[str, Any]:
+    columns = {number.name: at, **{name: np.full(len(at), value) for name, value in held.items()}}
+    if inputs.category is not None:
+        columns[inputs.category] = as_column([level] * len(at))
+    return columns
+
+
+def _points(fit: Fit, shown: Sample, number: Predictor, category: str | None, held: dict[str, float]) -> Points:
+    """The data; where other numbers are held, the curve at each row's x plus the row's residual."""
+    level = None if category is None else shown.columns[category]
+    x, y = number.of(shown.columns), shown.rows.y
+    if held:
+        columns = {number.name: x, **{name: np.full(len(x), value) for name, value in held.items()}}
+        if category is not None and level is not None:
+            columns[category] = level
+        y = curve(fit, columns).mean + shown.rows.response
+    return Points(x, y, _residuals(fit, shown), error_bars(fit, shown), level)
+
+
+def _residuals(fit: Fit, shown: Sample) -> Float[np.ndarray, "n"]:
+    """In the unit of the response, where rows have one variance; else standardised by the family."""
+    return shown.rows.response if _in_units(fit) else shown.rows.deviance
+
+
+def _in_units(fit: Fit) -> bool:
+    return fit.family.link.name == "identity" and (is_least_squares(fit.family) or bool(fit.family.dispersion_reason))
+
+
+def _draw_one(
+    fit: Fit,
+    top: Axes,
+    below: Axes | None,
+    columns: dict[str, Any],
+    level: Any,
+    colour: str,
+    points: Points | None,
+) -> list[np.ndarray]:
+    """One curve with its bands and its points; what the axis should hold of the bands comes back."""
+    alone, at = level is None, next(iter(columns.values()))
+    if points is not None:
+        _draw_points(top, below, points.of(level), POINT if alone else colour, "data" if alone else None, len(points.x))
+    wide = _new_rows(fit, columns) if alone else None
+    per_cent = f"{100 * fit.level:g}% interval of"
+    if wide is not None:
+        label = f"{per_cent} new rows"
+        top.fill_between(at, wide.low, wide.high, color=LINE, alpha=WIDE_BAND_ALPHA, linewidth=0, label=label, zorder=1)
+    found = curve(fit, columns)
+    alpha = BAND_ALPHA if alone else WIDE_BAND_ALPHA + 0.06
+    draw_band(top, at, found, colour, f"{per_cent} the curve" if alone else None, alpha=alpha)
+    top.lines[-1].set_label("curve" if alone else elide(show_level(level), 24))
+    return [found.mean, *([] if wide is None else [wide.low, wide.high]), found.low, found.high]
+
+
+def _new_rows(fit: Fit, columns: dict[str, Any]) -> Curve | None:
+    """The band for new rows, where they have one variance."""
+    possible = is_least_squares(fit.family) and fit.covariance is not None and fit.spec.roles.weights is None
+    return curve(fit, columns, interval="prediction") if possible and np.isfinite(fit.statistics.dispersion) else None
+
+
+def _draw_points(top: Axes, below: Axes | None, points: Points, colour: str, label: str | None, among: int) -> None:
+    scatter(top, points.x, points.y, colour=colour, label=label, among=among)
+    _bars(top, points.x, points.y, points.bars, colour, among)
+    if below is not None:
+        scatter(below, points.x, points.residual, colour=colour, among=among)
+        _bars(below, points.x, points.residual, points.bars, colour, among)
+
+
+def _bars(
+    axes: Axes,
+    x: Float[np.ndarray, "n"],
+    y: Float[np.ndarray, "n"],
+    bars: Float[np.ndarray, "n"] | None,
+    colour: str,
+    among: int,
+) -> None:
+    if bars is not None and among <= MOST_BARS:
+        known = np.isfinite(bars)
+        axes.errorbar(
+            x[known], y[known], bars[known], fmt="none", ecolor=colour, elinewidth=1.0, alpha=opacity(among), zorder=1.9
+        )
+
+
+# --------------------------------------------------------------------------------------------------- several numbers
+
+
+def _draw_observed(fit: Fit, shown: Sample | None) -> Figure:
+    """Observed against fitted values, which fall on the diagonal where the curve is right."""
+    assert shown is not None
+    rows = shown.rows
+    points = Points(rows.mu, rows.y, _residuals(fit, shown), error_bars(fit, shown), None)
+    figure, top, below = _frames(points)
+    low, high = float(rows.mu.min()), float(rows.mu.max())
+    top.plot([low, high], [low, high], color=LINE, linewidth=2, zorder=3, label="observed = fitted")
+    _draw_points(top, below, points, POINT, "data", len(points.x))
+    _limit(top, points, [])
+    _finish(fit, figure, top, below, "fitted")
+    top.set_ylabel(f"observed {axis_name(fit)}")
+    top.legend(fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
+    names = [p.name for p in inputs_of(fit).numbers]
+    along = f"With x={names[0]!r} the curve is drawn along {names[0]}." if names else ""
+    caption(figure, " ".join(filter(None, [_caption(fit, shown, {}, None), along])))
+    return figure
+
+
+# ------------------------------------------------------------------------------------------------------------ frames
+
+
+def _frames(points: Points | None) -> tuple[Figure, Axes, Axes | None]:
+    """The picture and below it the residuals, along one axis; without data only the first."""
+    if points is None:
+        figure = new_figure(7.2, 5.0)
+        return figure, figure.subplots(), None
+    figure = new_figure(7.2, 6.2)
+    top, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (3, 1)})
+    return figure, top, below
+
+
+def _limit(axes: Axes, points: Points | None, ends: list[np.ndarray]) -> None:
+    """All of the data and the curve; of bands that run away only so much that the data stay large."""
+    if points is None or not ends:
+        return
+    bars = np.zeros_like(points.y) if points.bars is None else np.nan_to_num(points.bars)
+    first = np.concatenate([points.y - bars, points.y + bars, ends[0]])
+    low, high = float(np.nanmin(first)), float(np.nanmax(first))
+    room = _WIDEST * (high - low)
+    every = np.concatenate(ends)
+    every = every[np.isfinite(every)]
+    low, high = min(low, max(float(every.min()), low - room)), max(high, min(float(every.max()), high + room))
+    margin = _ROOM * (high - low) or 1.0
+    axes.set_ylim(low - margin, high + margin)
+
+
+def _finish(fit: Fit, figure: Figure, top: Axes, below: Axes | None, x: str) -> None:
+    dress(top, "", "" if below is not None else x, axis_name(fit))
+    headline(figure, fit.spec.formula)
+    if below is None:
+        return
+    below.axhline(0, color=LINE, linewidth=1.4, zorder=3)
+    dress(below, "", x, "residual" if _in_units(fit) else "deviance residual")
+    reach = 1.08 * max(map(abs, below.get_ylim()))
+    below.set_ylim(-reach, reach)
+    below.locator_params(axis="y", nbins=5)
+    figure.align_ylabels([top, below])
+
+
+def _key(top: Axes, inputs: Inputs, levels: tuple[Any, ...]) -> None:
+    title = None if levels[0] is None else elide(inputs.category or "", 24)
+    top.legend(title=title, fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
+
+
+# ------------------------------------------------------------------------------------------------------------- words
+
+
+def _caption(fit: Fit, shown: Sample | None, held: dict[str, float], inputs: Inputs | None) -> str:
+    parts = [_estimates(fit)]
+    if held:
+        others = ", ".join(f"{name} {value:.3g}" for name, value in held.items())
+        parts.append(f"Held at their means: {others}; points are the curve there plus each row's residual.")
+    if shown is None:
+        parts.append("A model file holds no data: the points are missing.")
+    else:
+        parts += [shown.caption, _bars_text(fit, len(shown.numbers))]
+        parts.append(_levels_text(shown, inputs))
+    if fit.covariance is None and fit.covariance_reason:
+        parts.append(f"No bands: {fit.covariance_reason}.")
+    return " ".join(part for part in parts if part)
+
+
+def _estimates(fit: Fit) -> str:
+    """'a = 3.01 ± 0.04, b = 1.38 ± 0.04 (standard errors).'"""
+    rows = coefficient_table(fit, fit.level)
+    told = []
+    for row in rows[:MOST_NAMED]:
+        estimate, error, *_ = with_error(row.estimate, row.std_error, row.low, row.high, digits=2)
+        told.append(
+            f"{row.name} = {estimate} ± {error}" if np.isfinite(row.std_error) else f"{row.name} = {row.estimate:.6g}"
+        )
+    more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
+    errors = " (± standard error)" if any("±" in text for text in told) else ""
+    return f"{', '.join(told)}{more}{errors}."
+
+
+def _bars_text(fit: Fit, drawn: int) -> str:
+    if fit.spec.roles.weights is None or fit.options.get("weights_kind", "precision") != "precision":
+        return ""
+    if drawn > MOST_BARS:
+        return f"No error bars for more than {MOST_BARS:,} rows."
+    return "Error bars are 1 / sqrt(weight)."
+
+
+def _levels_text(shown: Sample, inputs: Inputs | None) -> str:
+    if inputs is None or inputs.category is None:
+        return ""
+    every = len(set(shown.columns[inputs.category].tolist()))
+    drawn = len(levels_of(shown, inputs.category))
+    return f"{drawn} of {every} levels are drawn: those with the most rows." if drawn < every else ""
