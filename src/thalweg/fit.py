@@ -35,6 +35,7 @@ from thalweg.solvers.choose import choose, start_vector
 from thalweg.solvers.descent import DescentSolver
 from thalweg.solvers.dispersion import solve_with_alpha
 from thalweg.solvers.iterate import Observer, check_resume, solve
+from thalweg.solvers.levenberg_marquardt import LevenbergMarquardt
 from thalweg.threads import one_thread
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def fit(
     >>> {name: round(value, 3) for name, value in tw.fit("y = a * exp(-b * x)", data).coefficients.items()}
     {'a': 2.114, 'b': 0.455}
     """
-    if isinstance(formula, Predictor | Module):
+    if isinstance(formula, Predictor | Module) and not isinstance(solver, LevenbergMarquardt):
         told = locals()
         given = {name: told[name] for name in SIGNATURE if told[name] is not DEFAULTS[name]}
         return fitted_predictor(formula, data, given, options)
@@ -281,6 +282,10 @@ OF_FORMULAS = ("weights_kind", "exposure", "trials", "missing", "covariance", "c
 OF_CURVES = ("bounds", "fixed", "positive", "tied", "by", "shared", "starts", "seed")
 
 
+A_CURVE = 'A curve is written with "=" and names its parameters: "y = a * x + b".'
+CURVES_HAVE = {"seed": "The order of rows has its seed with the solver: solver=thalweg.SGD(lr=0.1, seed=0)."}
+
+
 def refuse_curve_options(given: Mapping[str, Any]) -> None:
     """Refuse, of a formula, what only curves have.
 
@@ -290,15 +295,7 @@ def refuse_curve_options(given: Mapping[str, Any]) -> None:
     """
     for name, value in given.items():
         if value is not DEFAULTS[name] and value != DEFAULTS[name]:
-            raise OptionError(
-                f"{name}= is for curves, and this is a formula",
-                advice='A curve is written with "=" and names its parameters: "y = a * x + b".'
-                + (
-                    " The order of rows has its seed with the solver: solver=thalweg.SGD(seed=0)."
-                    if name == "seed"
-                    else ""
-                ),
-            )
+            raise OptionError(f"{name}= is for curves, and this is a formula", advice=CURVES_HAVE.get(name, A_CURVE))
 
 
 def fitted_predictor(predictor: Any, data: Any, given: Mapping[str, Any], options: Mapping[str, Any]) -> Descent:

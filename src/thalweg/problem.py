@@ -200,8 +200,8 @@ class MemoryProblem(Problem):
         return self.derivative(self, theta, batch)
 
     def hessian_product(self, theta: Float[Tensor, "p"], v: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
-        """c J'(w loss'' * J v) for a linear predictor; for others the derivative of gradient'v, by autograd."""
-        if not self.predictor.linear:
+        """c J'(w loss'' * J v) of X v; for other predictors the derivative of gradient'v, by autograd."""
+        if not self.predictor.linear or self.curve is not None:  # a linear curve may have a constant beside X v
             return self._curved(theta, v)
         x, y, weight, offset, factor = self.part(None)
         eta, moved = self.predictor(theta, x), self.predictor(v, x)

@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
-from jaxtyping import Float
-from torch import Tensor
-
-from thalweg.errors import NotAvailableError
 from thalweg.record import Separation
-from thalweg.way import Way
+from thalweg.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from thalweg.inference.hypotheses import WaldTest
     from thalweg.inference.prediction import Prediction
 
 __all__ = ["Fit", "Separation"]
@@ -27,7 +22,7 @@ __all__ = ["Fit", "Separation"]
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(Way):
+class Fit(Uncertainty):
     """A fitted model.
 
     Made by `thalweg.fit` or `thalweg.load`; its methods answer questions and never fit again. `thalweg.record.Record`
@@ -293,95 +288,6 @@ class Fit(Way):
         from thalweg.inference.residuals import residuals
 
         return residuals(self, kind)
-
-    def wald(self, hypothesis: str) -> WaldTest:
-        """Wald test of linear hypotheses about coefficients, by name.
-
-        Parameters
-        ----------
-        hypothesis : str
-            Equations separated by commas: "bmi = bp", "2*bmi - bp = 3, s5 = 0", "C(sex)[T.2] = 0".
-
-        Returns
-        -------
-        WaldTest
-            statistic (F, or chi-squared where tests are normal ones), df, df_denominator, p_value, text.
-
-        Examples
-        --------
-        >>> import thalweg as tw
-        >>> print(tw.fit("progression ~ bmi + bp", "diabetes").wald("bmi = 5*bp"))
-        bmi = 5*bp: F(1, 439) = 1.06472, p = 0.3027
-        """
-        from thalweg.inference.hypotheses import wald
-
-        return wald(self, hypothesis)
-
-    def term_tests(self) -> list[WaldTest]:
-        """For each term of the formula, the Wald test that all its coefficients are zero while the others stay.
-
-        Examples
-        --------
-        >>> import thalweg as tw
-        >>> for test in tw.fit("progression ~ bmi + C(sex)", "diabetes").term_tests():
-        ...     print(test)
-        Intercept: F(1, 439) = 42.2323, p = 2.204e-10
-        bmi: F(1, 439) = 228.965, p = 6.289e-42
-        C(sex): F(1, 439) = 0.0503504, p = 0.8226
-        """
-        from thalweg.inference.hypotheses import term_tests
-
-        return term_tests(self)
-
-    def intervals(self, level: float | None = None) -> dict[str, tuple[float, float]]:
-        """Confidence intervals of the coefficients by name, (low, high); NaN where theory gives none.
-
-        Parameters
-        ----------
-        level : float, optional
-            In (0, 1); the fit's own by default.
-
-        Examples
-        --------
-        >>> import thalweg as tw
-        >>> low, high = tw.fit("progression ~ bmi + bp", "diabetes").intervals(0.9)["bmi"]
-        >>> round(low, 3), round(high, 3)
-        (7.357, 9.681)
-        """
-        from thalweg.inference.intervals import intervals
-
-        return intervals(self, level)
-
-    def vcov(self, kind: str | None = None, cluster: str | None = None) -> Float[Tensor, "p p"]:
-        """Covariance matrix of the coefficients, in the order of `names`.
-
-        Parameters
-        ----------
-        kind : {"model", "HC0", "HC1", "HC2", "HC3", "cluster", "linearized"}, optional
-            The fit's own by default; another is made from the rows of the fit.
-        cluster : str, optional
-            A column of labels, for "cluster"; the fit's own clusters by default.
-
-        Raises
-        ------
-        NotAvailableError
-            There is none, with the reason; or the model was loaded and holds no rows.
-
-        Examples
-        --------
-        >>> import thalweg as tw
-        >>> fit = tw.fit("progression ~ bmi + bp", "diabetes")
-        >>> dict(zip(fit.names, fit.vcov("HC3").diagonal().sqrt().numpy().round(4).tolist()))
-        {'Intercept': 18.1555, 'bmi': 0.7233, 'bp': 0.2375}
-        """
-        from thalweg.conclude import recovered
-        from thalweg.foreign import covariance_kind
-
-        kind = covariance_kind(kind)
-        matrix, reason = (self.covariance, self.covariance_reason) if kind is None else recovered(self, kind, cluster)
-        if matrix is None:
-            raise NotAvailableError(f"there is no covariance: {reason}")
-        return matrix
 
     def save(self, path: str | Path) -> None:
         """Write one model file (safetensors), whole or not at all, without the data; `thalweg.load` reads it.

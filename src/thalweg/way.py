@@ -81,8 +81,11 @@ class Way(Record):
         >>> list(tw.fit("progression ~ bmi + bp", "diabetes").module().state_dict())
         ['linear.weight', 'linear.bias']
         """
+        from thalweg.curves.spec import CurveSpec
         from thalweg.modules import module_of
 
+        if self.descent is None and isinstance(self.spec, CurveSpec):
+            raise NotAvailableError("a curve has no module of its own", advice="fit.equation('python') is its source.")
         return module_of(self.names, self.theta, self.family) if self.descent is None else self.descent.module()
 
     def explain_step(self, step: int = 0) -> str:

@@ -33,10 +33,12 @@ def _traced(function: Any) -> tuple[Trace, Expression]:
 
 
 def _reason(function: Any) -> str:
-    with pytest.raises(NotTraceable) as problem:
+    try:
         made, expression = _traced(function)
         verify(made, expression.compiled.value, _call(function), {"x": X}, len(X))
-    return str(problem.value)
+    except NotTraceable as problem:
+        return str(problem)
+    pytest.fail("it was traced")
 
 
 def _piecewise(x: Any, a: Any, b: Any, c: Any) -> Any:
@@ -76,6 +78,7 @@ ARRAYS = {
     "heaviside": lambda x, a, b, c: a * np.heaviside(x, 0.5) + b + c,
     "hypot": lambda x, a, b, c: np.hypot(x, a) + np.arctan2(x, b) + np.arctan2(c, x) + np.cbrt(x),
     "logaddexp": lambda x, a, b, c: np.logaddexp(a * x, b) + c + np.square(x) + np.reciprocal(b),
+    "logaddexp far out": lambda x, a, b, c: np.logaddexp(1e18 * x, b) * a + c,
     "logarithms": lambda x, a, b, c: np.log(x + a) + np.log2(b + x) + np.log10(x * x + c) + np.log1p(x) + np.expm1(x),
     "circle": lambda x, a, b, c: np.sin(a * x) + np.cos(b * x) * np.tan(c) + np.arcsin(x / 4) + np.arccos(x / 4) * c,
     "hyperbola": lambda x, a, b, c: np.sinh(a * x) + np.cosh(b * x) + np.tanh(c * x) + np.arctan(x) + np.arcsinh(x),
@@ -83,6 +86,10 @@ ARRAYS = {
     "special": lambda x, a, b, c: a * scipy.special.erf(x) + b * scipy.special.erfc(x) + c * scipy.special.expit(x),
     "scaled erfc": lambda x, a, b, c: a * scipy.special.erfcx(b * x) + c * scipy.special.ndtr(x),
     "voigt": lambda x, a, b, c: a * scipy.special.voigt_profile(x, b, c * c),
+    "impedance": lambda x, a, b, c: np.abs(a / (1 + 1j * b * x)) + np.angle(c + 1j * x),
+    "phase": lambda x, a, b, c: (a * np.exp(-1j * b * x) - (1j * x - c) ** 2 / (2 + 1j)).imag,
+    "parts": lambda x, a, b, c: np.real((a + 1j * x) * np.conj(b - 1j * c * x)) + np.imag(-((x - 1j * a) ** 2)),
+    "voigt by wofz": lambda x, a, b, c: a * np.real(scipy.special.wofz((x + 1j * abs(c)) / (b * np.sqrt(2)))),
     "xlogy": lambda x, a, b, c: scipy.special.xlogy(x * x, a) + b * c,
     "captured": lambda x, a, b, c: a * x**K + b * np.float64(K) + c * np.array(K) * math.pi,
     "like": lambda x, a, b, c: a * np.ones_like(x) + np.zeros_like(x) * b + np.full_like(x, c),
@@ -100,7 +107,9 @@ TENSORS = {
     "softplus": lambda x, a, b, c: F.softplus(20 * x) * a + F.softplus(x, beta=2) * b + F.relu(x) * c,
     "sigmoid": lambda x, a, b, c: torch.sigmoid(a * x) + torch.special.expit(b * x) + F.silu(c * x) + F.logsigmoid(x),
     "special": lambda x, a, b, c: torch.erf(a * x) + torch.special.erfc(b * x) + c * torch.special.erfcx(x),
-    "numbers": lambda x, a, b, c: torch.tensor(2.0) * x + a - torch.tensor(3.0) / (b + 5) + torch.tensor(2.0) ** (c * x),
+    "numbers": lambda x, a, b, c: (
+        torch.tensor(2.0) * x + a - torch.tensor(3.0) / (b + 5) + torch.tensor(2.0) ** (c * x)
+    ),
     "two": lambda x, a, b, c: torch.hypot(x, a) + torch.atan2(x, b) + torch.maximum(x, c) + torch.logaddexp(x, a * b),
     "reversed": lambda x, a, b, c: torch.pow(2.0, x * a) + torch.rsqrt(x * x + b * b) + 1 / (c - 9),
 }
@@ -130,7 +139,10 @@ def test_a_function_of_tensors_is_its_graph(name: str) -> None:
         np.testing.assert_allclose(row, np.zeros(len(X)) if slope is None else slope, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("name", [n for n in ARRAYS if n not in ("voigt", "scaled erfc", "special", "xlogy")])
+@pytest.mark.parametrize(
+    "name",
+    [n for n in ARRAYS if n not in ("logaddexp far out", "voigt", "voigt by wofz", "scaled erfc", "special", "xlogy")],
+)
 def test_derivatives_of_a_trace_are_those_of_long_double_differences(name: str) -> None:
     """At a point where no row is at a jump; the function itself is called with long doubles."""
     if np.finfo(np.longdouble).nmant < 60:
@@ -147,7 +159,9 @@ def test_derivatives_of_a_trace_are_those_of_long_double_differences(name: str) 
             with np.errstate(all="ignore"):
                 sides.append(np.broadcast_to(ARRAYS[name](x.astype(np.longdouble), *theta), x.shape))
         expected = ((sides[0] - sides[1]) / (2 * h)).astype(np.float64)
-        np.testing.assert_allclose(row, expected, rtol=3e-8, atol=3e-8)
+        there = np.isfinite(expected)  # a row without a value has no derivative to speak of
+        assert there.sum() > 15
+        np.testing.assert_allclose(row[there], expected[there], rtol=3e-8, atol=3e-8)
 
 
 def _if(x: Any, a: Any, b: Any, c: Any) -> Any:
@@ -193,7 +207,8 @@ REFUSED = {
     "floor division": (lambda x, a, b, c: a * (x // b) + c, "//"),
     "matrix product": (lambda x, a, b, c: a * (x @ x) + b + c, "@"),
     "interp": (lambda x, a, b, c: np.interp(x, [0, 1], [0, 1]) * a + b + c, "interp"),
-    "complex": (lambda x, a, b, c: abs(a * x * 1j) + b + c, "complex"),
+    "complex": (lambda x, a, b, c: a * x * 1j + b + c, "complex"),
+    "complex sine": (lambda x, a, b, c: np.sin(a * x * 1j).imag + b + c, "complex"),
     "options": (lambda x, a, b, c: np.exp(a * x, dtype=np.float32) + b + c, "options"),
     "both": (lambda x, a, b, c: np.exp(a * x) + torch.exp(b * x) + c, "NumPy and of PyTorch"),
     "none": (lambda x, a, b, c: None, "NoneType"),
@@ -230,10 +245,9 @@ def test_a_state_is_noticed() -> None:
 
 _LEAVES = st.sampled_from(["x", "a", "b", "c", "2.0", "-0.5", "0.0", "1.0", "K"])
 _ONE = st.sampled_from(["-{}", "abs({})", "np.exp({})", "np.sin({})", "np.sqrt({})", "np.log({})", "np.tanh({})"])
-_TWO = st.sampled_from(
-    ["({} + {})", "({} - {})", "({} * {})", "({} / {})", "({}) ** ({})", "np.minimum({}, {})", "np.where({} > {}, x, a)"]
-    + ["np.hypot({}, {})", "np.maximum({}, {})", "(({}) <= ({})) * b", "np.logaddexp({}, {})"]
-)
+_ARITHMETIC = ["({} + {})", "({} - {})", "({} * {})", "({} / {})", "({}) ** ({})", "(({}) <= ({})) * b"]
+_LARGER = ["np.minimum({}, {})", "np.maximum({}, {})", "np.where({} > {}, x, a)", "np.hypot({}, {})"]
+_TWO = st.sampled_from([*_ARITHMETIC, *_LARGER, "np.logaddexp({}, {})"])
 _EXPRESSIONS = st.recursive(
     _LEAVES,
     lambda inner: (
@@ -248,11 +262,11 @@ _EXPRESSIONS = st.recursive(
 @given(_EXPRESSIONS)
 def test_tracing_never_changes_the_result(text: str) -> None:
     function = eval(f"lambda x, a, b, c: ({text}) + 0.0 * x", {"np": np, "K": K})
-    made, expression = _traced(function)
     try:
+        made, expression = _traced(function)
         verify(made, expression.compiled.value, _call(function), {"x": X}, len(X))
-    except NotTraceable:
-        return  # it is then used as it is
+    except NotTraceable:  # as of 2.0 / 0.0, which Python refuses; the function is then used as it is
+        return
     with np.errstate(all="ignore"):
         expected = function(X, *map(np.float64, (1.7, -0.9, 0.3)))
     got = expression.over({"x": X}, len(X)).values((1.7, -0.9, 0.3))
@@ -283,3 +297,15 @@ def test_a_key_follows_functions_that_are_called() -> None:
     assert key_of(outer(1.0)) == key_of(outer(1.0))
     assert key_of(outer(1.0)) != key_of(outer(2.0))
     assert key_of(outer({})) is None
+
+
+def test_what_may_change_unseen_has_no_key() -> None:
+    def function(x: Any, a: Any) -> Any:
+        return a * x * helper(x)
+
+    def helper(x: Any) -> Any:
+        return x * helper.k  # type: ignore[attr-defined]
+
+    assert key_of(function) is None  # helper calls itself by name
+    helper.k = 3.0  # type: ignore[attr-defined]
+    assert key_of(helper) is None

@@ -71,6 +71,7 @@ class Fitted:
     covariance_reason: str | None = None
     unscaled: Tensor | None = None
     aliased: dict[str, str] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
     separation: Any = None
     statistics: Statistics = None  # type: ignore[assignment]
 

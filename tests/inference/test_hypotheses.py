@@ -106,6 +106,7 @@ class Estimates:
     df: float | None
     spec: Any = None
     aliased: Any = ()
+    held: Any = ()
     separation: Any = None
     covariance_reason: str | None = None
 

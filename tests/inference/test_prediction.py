@@ -98,6 +98,7 @@ def with_spec(fitted: Any, **options: Any) -> Any:
         level=0.95,
         statistics=fitted.statistics,
         aliased=fitted.aliased,
+        held={},
         separation=None,
         options={},
     )

@@ -173,7 +173,7 @@ SCHEMA_1 = metadata('{"schema":1}')
         ({"__metadata__": metadata('{"schema":1,"schema":1}')}, "twice"),
         (
             {"__metadata__": metadata('{"schema":3}')},
-            r"later version \(schema 3\); this Thalweg reads schema 1. Update",
+            r"later version \(schema 3\); this Thalweg reads schemas 1 to 2. Update",
         ),
         ({"__metadata__": metadata('{"schema":' + "9" * 4000 + "}")}, "later version"),
         ({"__metadata__": metadata('{"schema":0}')}, "no schema that exists"),

@@ -75,8 +75,8 @@ Shared = Annotated[
 
 _BOUNDS = "Write low:high, one side empty for none: --bounds 'b=0:,c=:10'. A value that stays is --fix."
 _LINE = "A curve is written with '=', as 'y = a * exp(-b * x) + c'."
-_METHOD = "Leave it out: a curve is fitted by Levenberg-Marquardt."
-_EXPOSURE = "Leave it out: multiply the curve by that column."
+_METHOD = "Leave it out: a curve is fitted by Levenberg-Marquardt, or by a descent such as --solver gd."
+_EXPOSURE = "Leave it out, and multiply the curve by that column."
 
 
 @final
@@ -120,6 +120,11 @@ class Asked:
         }
         return {name: value for name, value in told.items() if value is not None}
 
+    @property
+    def of_each_group(self) -> bool:
+        """Whether each group gets a fit for itself."""
+        return self.by is not None and not self.shared
+
     def refuse_for(self, formula: str) -> None:
         """A line has none of these.
 
@@ -145,17 +150,17 @@ def is_curve(formula: str) -> bool:
     return is_equation(formula)
 
 
-def refuse_of_lines(formula: str, told: Mapping[str, Any]) -> None:
-    """Refuse for a curve what only a line has; `told` holds the options and their values.
+def refuse_of_lines(formula: str, exposure: str | None, solver: str | None) -> None:
+    """Refuse for a curve what only a line has.
 
     Raises
     ------
     OptionError
     """
-    for option, value in told.items():
-        if value is not None and value is not False:
-            advice = _EXPOSURE if option == "--exposure" else _METHOD
-            raise OptionError(f"{option} is for a line ('~'), and {formula!r} is a curve", advice=advice)
+    if exposure is not None:
+        raise OptionError(f"--exposure is for a line ('~'), and {formula!r} is a curve", advice=_EXPOSURE)
+    if solver is not None and solver.lower() == "newton":
+        raise OptionError(f"--solver newton is for a line ('~'), and {formula!r} is a curve", advice=_METHOD)
 
 
 def bounds_of(told: Sequence[str] | None) -> dict[str, tuple[float | None, float | None]] | None:

@@ -33,9 +33,10 @@ TEXTBOOK = {
 _UNLISTED = tuple(f"poly{degree}" for degree in range(4, 10))
 _BELOW = (
     "In the place of x stands a column, or an expression of columns. The names of the parameters are yours to choose;"
-    " gaussian(x) alone takes those above. The starting values are found from the data. All but the polynomials take an offset as one more parameter: gaussian(x, a, mu, s, c)."
-    " Curves add up and multiply, as in 'y = gaussian(x, a, mu, s) + slope * x + base', and a prefix tells two apart:"
-    ' \'y = gaussian(x, "left_") + gaussian(x, "right_")\'. There are poly2 to poly9.'
+    " gaussian(x) alone takes those above. The starting values are found from the data. All but the polynomials take an"
+    " offset as one more parameter: gaussian(x, a, mu, s, c). Curves add up and multiply, as in 'y = gaussian(x, a, mu,"
+    ' s) + slope * x + base\', and a prefix tells two apart: \'y = gaussian(x, "left_") + gaussian(x, "right_")\'.'
+    " There are poly2 to poly9."
 )
 
 

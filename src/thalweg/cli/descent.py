@@ -128,8 +128,13 @@ class Asked:
     max_iter: int | None = None
     tol: float | None = None
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self, *, curve: bool = False) -> dict[str, Any]:
         """The same as arguments of `thalweg.fit`; empty where nothing was told.
+
+        Parameters
+        ----------
+        curve : bool
+            Whether it is for a curve, which has a solver of its own: its steps can be told, and its starts have a seed.
 
         Raises
         ------
@@ -137,25 +142,15 @@ class Asked:
             A solver that does not exist, an option that it does not have, or one of a descent without a descent.
         """
         told = {name: value for name, value in self.told.items() if value is not None and value is not False}
+        if self.solver is None and curve:
+            starts = {"seed": told.pop("seed")} if "seed" in told else {}
+            self._check_no_descent(told, {"--every": None}, "Levenberg-Marquardt, which fits a curve,")
+            return starts | self._logging()
         if self.solver is None or self.solver.lower() == "newton":
-            self._check_no_descent(told)
+            self._check_no_descent(told, {}, "the exact solver" if self.solver is None else f"--solver {self.solver}")
             return {} if self.solver is None else {"solver": newton(self.max_iter, self.tol)}
         self._check_descent()
         return {"solver": solver_of(self.solver, told), **self._watching()}
-
-    def options(self) -> dict[str, Any]:
-        """What a curve's solver does not have, by the names of the command line."""
-        told = {SPELLING[name]: value for name, value in self.told.items() if name != "seed"}
-        told |= {"--solver": self.solver, "--stop-below": self.stop_below, "--checkpoint": self.checkpoint}
-        return told | {"--resume": self.resume, "--animate": self.animate} | self._of_animation()
-
-    def for_curves(self) -> dict[str, Any]:
-        """The rest of it, as arguments of `thalweg.fit` for a curve."""
-        seed = self.told.get("seed")
-        return ({} if seed is None else {"seed": seed}) | self._logging()
-
-    def _of_animation(self) -> dict[str, Any]:
-        return {"--frames": self.frames, "--spacing": self.spacing}
 
     def _logging(self) -> dict[str, Any]:
         if self.every is None:
@@ -196,14 +191,14 @@ class Asked:
         if self.animate is None:
             raise OptionError("--spacing is for an animation", advice="As in: --animate descent.gif --spacing log")
 
-    def _check_no_descent(self, told: Mapping[str, Any]) -> None:
+    def _check_no_descent(self, told: Mapping[str, Any], allowed: Mapping[str, None], which: str) -> None:
         """An option of a descent without a descent would be ignored in silence."""
         others: dict[str, Any] = {"--stop-below": self.stop_below, "--every": self.every, "--animate": self.animate}
-        others |= {"--checkpoint": self.checkpoint, "--resume": self.resume} | self._of_animation()
+        others |= {"--checkpoint": self.checkpoint, "--resume": self.resume}
+        others |= {"--frames": self.frames, "--spacing": self.spacing, **allowed}
         given = [SPELLING[name] for name in told]
         given += [option for option, value in others.items() if value is not None]
         if given:
-            which = "the exact solver" if self.solver is None else f"--solver {self.solver}"
             raise OptionError(f"{given[0]} is for a descent, and {which} is none", advice="Add --solver gd.")
 
 

@@ -6,14 +6,15 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from thalweg.cli import curve as c
 from thalweg.cli import descent as d
+from thalweg.cli import groups, outputs
+from thalweg.cli import intervals as iv
 from thalweg.cli import options as o
-from thalweg.cli import outputs
 from thalweg.cli.report import check_words, prepare
 from thalweg.cli.speech import notes
 from thalweg.observers.progress import Progress
@@ -21,6 +22,7 @@ from thalweg.observers.progress import Progress
 if TYPE_CHECKING:
     import pyarrow
 
+    from thalweg.curves.fits import Fits
     from thalweg.data.source import Source
     from thalweg.result import Fit
 
@@ -84,6 +86,7 @@ def fit(
         str | None, typer.Option(help="The column that names a row's cluster.", rich_help_panel=INFERENCE)
     ] = None,
     level: Annotated[float, typer.Option(help="Of the confidence intervals.", rich_help_panel=INFERENCE)] = 0.95,
+    intervals: iv.Method = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the model here (.safetensors).", rich_help_panel=OUTPUT)
     ] = None,
@@ -94,6 +97,10 @@ def fit(
         str,
         typer.Option(help="fit, residuals, qq, scale, leverage, coefficients or diagnostics.", rich_help_panel=OUTPUT),
     ] = "fit",
+    tidy: Annotated[
+        Path | None,
+        typer.Option(help="Write the coefficients as a table (.csv, .parquet, .feather).", rich_help_panel=OUTPUT),
+    ] = None,
     equation: o.Equation = None,
     kind: o.EquationKind = "mean",
     json: o.Json = False,
@@ -159,7 +166,10 @@ def fit(
     outputs.check("--plot", plot, outputs.PICTURES)
     outputs.check("--animate", animate, d.MOVIES)
     outputs.check("--history", history, outputs.TABLES)
+    outputs.check("--tidy", tidy, outputs.TABLES)
     outputs.check_apart("--history", history, data)
+    outputs.check_apart("--tidy", tidy, data)
+    iv.check(intervals)
     check_words(equation, kind, plot_kind)
     asked = d.Asked(
         solver,
@@ -181,13 +191,16 @@ def fit(
     )
     values = o.starts(start)
     curve = c.Asked(bounds, fix, tie, positive, starts, by, shared)
+    if curve.of_each_group:
+        of_one = {"--out": out, "--plot": plot, "--equation": equation, "--history": history, "--every": every}
+        groups.refuse({**of_one, "--intervals": intervals})
     if c.is_curve(formula):
-        c.refuse_of_lines(formula, {**asked.options(), "--exposure": exposure})
-        solving = curve.arguments(values) | asked.for_curves()
+        c.refuse_of_lines(formula, exposure, solver)
+        solving = curve.arguments(values) | asked.arguments(curve=True)
     else:
         curve.refuse_for(formula)
         solving = asked.arguments()
-    wanted = Wanted(out, plot, plot_kind, animate, {"frames": frames, "spacing": spacing}, history)
+    wanted = Wanted(out, plot, plot_kind, animate, {"frames": frames, "spacing": spacing}, history, tidy)
     told = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding, "header": header, "format": format}
     with notes() as noted:
         with Progress("fitting", shown=False if quiet else None) as progress:
@@ -214,7 +227,11 @@ def fit(
                 progress=progress,
                 **solving,
             )
-        shown = prepare(fitted, equation, kind, json=json, quiet=quiet)
+        if curve.of_each_group:
+            shown = groups.report(cast("Fits", fitted), json=json, quiet=quiet)
+        else:
+            with Progress("intervals", shown=False if quiet or intervals is None else None):
+                shown = prepare(fitted, equation, kind, json=json, quiet=quiet, method=intervals, seed=seed)
         try:
             if shown.problem is None:
                 _write(context, _files(fitted, wanted), quiet=quiet)
@@ -232,10 +249,12 @@ class Wanted:
     animate: Path | None
     moving: dict[str, Any]
     history: Path | None
+    tidy: Path | None
 
     def paths(self) -> dict[str, Path | None]:
         """By what they are called in the JSON."""
-        return {"model": self.out, "plot": self.plot, "animation": self.animate, "history": self.history}
+        files = {"model": self.out, "plot": self.plot, "animation": self.animate, "history": self.history}
+        return files | {"coefficients": self.tidy}
 
 
 def _fitted(context: typer.Context, formula: str, source: Source, **options: Any) -> Fit:
@@ -248,7 +267,8 @@ def _fitted(context: typer.Context, formula: str, source: Source, **options: Any
     from thalweg.solvers.base import Status
 
     fitted = thalweg.fit(formula, source, **{name: value for name, value in options.items() if value is not None})
-    if fitted.solution is not None and fitted.solution.status is Status.INTERRUPTED:
+    ended = getattr(fitted, "solution", None)  # the fits of many groups have none
+    if ended is not None and ended.status is Status.INTERRUPTED:
         kept = options.get("checkpoint")
         if kept is not None and kept.exists():
             context.obj.append(kept)
@@ -269,15 +289,16 @@ def _files(fitted: Fit, wanted: Wanted) -> dict[Path, bytes]:
         moving = {name: value for name, value in wanted.moving.items() if value is not None}
         made(wanted.plot, lambda path: fitted.plot(wanted.plot_kind, path=path))
         made(wanted.animate, lambda path: fitted.animate(path, **moving))
-        made(wanted.history, lambda path: outputs.write_tables([_steps(fitted)], path, path.suffix))
-        made(wanted.out, fitted.save)
+        made(wanted.history, lambda path: outputs.write_tables([_arrow(fitted.history)], path, path.suffix))
+        made(wanted.tidy, lambda path: outputs.write_tables([_arrow(fitted.tidy())], path, path.suffix))
+        made(wanted.out, lambda path: fitted.save(path))
     return contents
 
 
-def _steps(fitted: Fit) -> pyarrow.Table:
+def _arrow(frame: Any) -> pyarrow.Table:
     import narwhals
 
-    return narwhals.from_native(fitted.history).to_arrow()
+    return narwhals.from_native(frame).to_arrow()
 
 
 def _write(context: typer.Context, contents: dict[Path, bytes], *, quiet: bool) -> None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from thalweg.cli import intervals as of_intervals
 from thalweg.cli.document import document, printed
 from thalweg.errors import NotAvailableError, OptionError
 
 if TYPE_CHECKING:
+    from thalweg.inference.intervals import Intervals
     from thalweg.result import Fit
 
 
@@ -27,9 +29,12 @@ class Report:
     table : str or rich renderable, optional
     equation : str, optional
     problem : NotAvailableError, optional
-        Why there is no equation although it was asked for; it is raised after everything else was printed.
+        Why there is no equation, or no intervals, although they were asked for; it is raised after everything else was
+        printed.
     descent : str, optional
         How a descent ended.
+    intervals : str, optional
+        Confidence intervals by another method than the table's.
     """
 
     json: dict[str, Any] | None
@@ -37,6 +42,7 @@ class Report:
     equation: str | None
     problem: NotAvailableError | None
     descent: str | None = None
+    intervals: str | None = None
 
     def print(self, notes: list[str], files: Mapping[str, str] | None = None) -> None:
         """Print it on standard output; `notes` and `files` were said and written meanwhile, and belong to the JSON.
@@ -62,11 +68,22 @@ class Report:
             Console().print(self.table)
         if self.descent is not None:
             typer.echo(f"\n{self.descent}")
+        if self.intervals is not None:
+            typer.echo(f"\n{self.intervals}")
         if self.equation is not None:
             typer.echo(self.equation if self.table is None else f"\n{self.equation}")
 
 
-def prepare(fit: Fit, dialect: str | None, kind: str, *, json: bool = False, quiet: bool = False) -> Report:
+def prepare(
+    fit: Fit,
+    dialect: str | None,
+    kind: str,
+    *,
+    json: bool = False,
+    quiet: bool = False,
+    method: str | None = None,
+    seed: int | None = None,
+) -> Report:
     """Make everything that is to be printed.
 
     Parameters
@@ -78,12 +95,26 @@ def prepare(fit: Fit, dialect: str | None, kind: str, *, json: bool = False, qui
         One JSON object in place of the table.
     quiet : bool
         No table: nothing but the equation, where it was asked for.
+    method, seed : str, int
+        Of confidence intervals besides the table's; a method of None asks for none.
     """
     equation, problem = _equation(fit, dialect, kind)
+    intervals, unknown = _intervals(fit, method, seed)
+    problem = problem or unknown
     if json:
-        return Report(document(fit, equation), None, None, problem)
+        found = {} if intervals is None else {"intervals": of_intervals.document(intervals)}
+        return Report(document(fit, equation) | found, None, None, problem)
     fit = _in_options(fit)
-    return Report(None, None if quiet else _table(fit), equation, problem, None if quiet else _descent(fit))
+    shown = None if intervals is None or quiet else of_intervals.text(fit, intervals)
+    return Report(None, None if quiet else _table(fit), equation, problem, None if quiet else _descent(fit), shown)
+
+
+def _intervals(fit: Fit, method: str | None, seed: int | None) -> tuple[Intervals | None, NotAvailableError | None]:
+    """The intervals, or why this fit has none."""
+    try:
+        return of_intervals.found(fit, method, seed), None
+    except NotAvailableError as problem:
+        return None, problem
 
 
 def _in_options(fit: Fit) -> Fit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
@@ -18,6 +19,7 @@ Positive = Annotated[float, "positive"]
 
 _EMPTY = inspect.Parameter.empty
 _VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+_ANNOTATED = re.compile(r"""(\w+\.)?Annotated\[.*(["'])positive\2.*\]""")
 _WRAP = "Name each parameter: lambda x, a, b: f(x, a, b)."
 
 
@@ -243,10 +245,11 @@ def _may_vary(default: Any) -> bool:
 def _is_positive(annotation: Any, function: Callable[..., Any]) -> bool:
     """Whether it is `Positive`, also as text, which is looked up and never evaluated."""
     if isinstance(annotation, str):
-        scope = getattr(inspect.unwrap(function), "__globals__", {})
+        if _ANNOTATED.fullmatch(annotation):
+            return True
         first, *others = annotation.split(".")
-        resolved = scope.get(first)
+        found = getattr(inspect.unwrap(function), "__globals__", {}).get(first)
         for part in others:
-            resolved = getattr(resolved, part, None)
-        return _is_positive(resolved, function) if resolved is not None and not isinstance(resolved, str) else False
+            found = getattr(found, part, None)
+        return not isinstance(found, str) and _is_positive(found, function)
     return "positive" in getattr(annotation, "__metadata__", ())

@@ -39,6 +39,8 @@ FIRST_DAMPING = 1e-3  # of columns of length 1
 LEAST_DAMPING = 1e-15
 MOST_DAMPING = 1e14  # above, no step that can be told from none lowers J
 ROUNDING = 1e-14  # of J: a promised decrease below this cannot be seen
+LEFT = 1e-4  # of theta: what may be left to go without damping where a candidate has converged
+UNFELT = 1e-13  # of the largest eigenvalue of the scaled cross products
 CROSSINGS = 3  # solves of point 2 about bounds
 ENTRIES = 2**23  # of the Jacobians of the candidates that are looked at together
 
@@ -57,6 +59,7 @@ class Batch:
     value : ndarray, (K,)
         J, half the weighted sum of squares; inf where the curve was not finite at the start.
     converged : ndarray, (K,)
+        Where no step was left; not where steps were short along a flat valley, nor at the limit of steps.
     steps : ndarray, (K,)
         Jacobians after the first.
     """
@@ -145,7 +148,7 @@ def _solve(
         moves = _moves(moving, lower, upper)
         done = moves.done(moving, tol)
         if done.any():
-            moving.left(out, done & (moving.damping < 1.0))
+            moving.left(out, done & _arrived(moving, lower, upper))
             moving, moves = moving.taken(~done), moves.taken(~done)
         if moving.index.size:
             _advance(rows, moving, moves)
@@ -259,7 +262,7 @@ class _Moves:
 def _moves(moving: _Moving, lower: ndarray, upper: ndarray) -> _Moves:
     theta, gradient = moving.theta, moving.gradient
     scale = np.where(moving.scale > 0, moving.scale, 1.0)
-    free = ~(((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0)))
+    free = _free(moving, lower, upper)
     move = np.zeros_like(theta)
     for _ in range(CROSSINGS):
         move = np.where(free, _damped(moving, scale, free, move), move)
@@ -281,6 +284,22 @@ def _damped(moving: _Moving, scale: ndarray, free: ndarray, move: ndarray) -> nd
     scaled = moving.gram / (scale[:, :, None] * scale[:, None, :]) * (free[:, :, None] & free[:, None, :])
     scaled += moving.damping[:, None, None] * np.eye(scale.shape[1])
     return np.linalg.solve(scaled, (-gradient / scale * free)[:, :, None])[:, :, 0] / scale
+
+
+def _arrived(moving: _Moving, lower: ndarray, upper: ndarray) -> ndarray:
+    """Whether next to nothing is left to go without damping: a short damped step may be one along a flat valley."""
+    scale = np.where(moving.scale > 0, moving.scale, 1.0)
+    free = _free(moving, lower, upper)
+    scaled = moving.gram / (scale[:, :, None] * scale[:, None, :]) * (free[:, :, None] & free[:, None, :])
+    inverse = np.linalg.pinv(scaled, rcond=UNFELT, hermitian=True)
+    left = np.linalg.norm((inverse @ (moving.gradient / scale * free)[:, :, None])[:, :, 0], axis=1)
+    return left <= LEFT * np.maximum(np.linalg.norm(scale * moving.theta, axis=1), np.finfo(float).tiny)
+
+
+def _free(moving: _Moving, lower: ndarray, upper: ndarray) -> ndarray:
+    """Parameters that do not stand on a bound which the gradient pushes them over."""
+    low = (moving.theta <= lower) & (moving.gradient > 0)
+    return ~(low | ((moving.theta >= upper) & (moving.gradient < 0)))
 
 
 def _advance(rows: _Rows, moving: _Moving, moves: _Moves) -> None:

@@ -13,7 +13,11 @@ import torch
 from torch import Tensor
 
 from thalweg.conclude import Choices, cluster_codes, versions
+from thalweg.curves.curve import in_order
+from thalweg.curves.graph import Graph
+from thalweg.curves.language import build
 from thalweg.curves.parameters import Parameters
+from thalweg.curves.program import Compiled
 from thalweg.curves.search import Found
 from thalweg.curves.spec import CurveSpec
 from thalweg.curves.undetermined import UNDETERMINED, Determination, determination, sentences
@@ -53,13 +57,61 @@ def conclude_curve(
     theta, slope = whole_theta(parameters, free)
     fitted = spec.fitted(theta)
     rows = Rows(rows.source, cast(Spec, fitted))
-    known = determination(found.problem, free, found.solution.details["held"])
+    details = found.solution.details
+    known = determination(found.problem, free, details["held"], details.get("linear"))
     rank = len(parameters.free) - (0 if known is None else len(known.directions))
     rss = 2 * found.solution.value if is_least_squares(family) else None
     statistics = without_f(
         compute(rows, family, theta, cast(Spec, fitted), weights_kind=weights_kind, rank=rank, rss=rss)
     )
     unscaled, lacking = inverse_curvature(known, slope, statistics, found.solution)
+    matrix, reason, df = _covariance(rows, family, theta, choices, statistics, unscaled)
+    told = _told(known, dict(zip(parameters.free, free.tolist(), strict=True)))
+    return Fit(
+        spec=cast(Spec, fitted),
+        family=family,
+        theta=theta,
+        aliased={},
+        separation=None,
+        level=level,
+        covariance_kind=choices.kind(family),
+        covariance=matrix,
+        covariance_reason=lacking or reason,
+        unscaled=unscaled,
+        df=df,
+        statistics=statistics,
+        options={**choices.options(), **_searched(found), **_tied(parameters)},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        solution=replace(found.solution, theta=theta, details={**details, "parameters": parameters, "free": free}),
+        trace=history,
+        rows=rows,
+        held=held(parameters, found, slope.numpy(), () if known is None else known.undetermined),
+        notes=tuple(note for note in (found.solution.advice, found.sentence, *told) if note),
+    )
+
+
+def _searched(found: Found) -> dict[str, Any]:
+    """From how many starts the minimum was found, and what other minima were seen."""
+    return {"search": {"starts": found.starts, "minima": [float(value) for value in found.minima]}}
+
+
+def _tied(parameters: Parameters) -> dict[str, Any]:
+    return {"tied": dict(parameters.texts)} if parameters.texts else {}
+
+
+def _told(known: Determination | None, values: Mapping[str, float]) -> list[str]:
+    """What the data do not determine, in sentences, each of which is a warning too."""
+    told = [] if known is None else sentences(known, values)
+    for sentence in told:
+        tell(CollinearityWarning(sentence))
+    return told
+
+
+def _covariance(
+    rows: Rows, family: Family, theta: Tensor, choices: Choices, statistics: Statistics, unscaled: Tensor | None
+) -> tuple[Tensor | None, str | None, float | None]:
+    """The covariance of the kind that was chosen, or why there is none, and the degrees of freedom of its t."""
     kind = choices.kind(family)
     clusters = cluster_codes(rows) if kind == "cluster" else None
     matrix, reason = covariance_of(
@@ -69,38 +121,11 @@ def conclude_curve(
         rows=rows,
         family=family,
         theta=theta,
-        weights_kind=weights_kind,
+        weights_kind=choices.weights_kind,
         clusters=clusters,
     )
     groups = None if clusters is None else count_clusters(rows, clusters)
-    told = [] if known is None else sentences(known, dict(zip(parameters.free, free.tolist(), strict=True)))
-    result = Fit(
-        spec=cast(Spec, fitted),
-        family=family,
-        theta=theta,
-        aliased={},
-        separation=None,
-        level=level,
-        covariance_kind=kind,
-        covariance=matrix,
-        covariance_reason=lacking or reason,
-        unscaled=unscaled,
-        df=degrees_of_freedom(kind, family, statistics, groups),
-        statistics=statistics,
-        options=choices.options(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=versions(),
-        solution=replace(
-            found.solution, theta=theta, details={**found.solution.details, "parameters": parameters, "free": free}
-        ),
-        trace=history,
-        rows=rows,
-        held=held(parameters, found, slope.numpy(), () if known is None else known.undetermined),
-        notes=tuple(note for note in (found.solution.advice, found.sentence, *told) if note),
-    )
-    for sentence in told:
-        tell(CollinearityWarning(sentence))
-    return result
+    return matrix, reason, degrees_of_freedom(kind, family, statistics, groups)
 
 
 def inverse_curvature(
@@ -117,17 +142,7 @@ def inverse_curvature(
 
 def whole_theta(parameters: Parameters, free: np.ndarray) -> tuple[Tensor, Tensor]:
     """All parameters from the free ones, (P,), and how they move with them, (P, p)."""
-    from thalweg.curves.curve import _in_order
-    from thalweg.curves.graph import Graph
-    from thalweg.curves.language import build
-    from thalweg.curves.program import Compiled
-
-    graph = Graph()
-    nodes = {name: graph.constant(value) for name, value in parameters.fixed.items()}
-    nodes |= {name: graph.parameter(name) for name in parameters.free}
-    for name, node in _in_order(parameters.ties):
-        made = Graph()
-        nodes[name] = made.copy_into(graph, build(made, node, ()), nodes)
+    graph, nodes = _written(parameters)
     values, slopes = [], []
     for name in parameters.names:
         program = Compiled(graph, nodes[name], parameters.free).both
@@ -135,6 +150,28 @@ def whole_theta(parameters: Parameters, free: np.ndarray) -> tuple[Tensor, Tenso
         values.append(float(value))
         slopes.append([float(each) for each in slope])
     return torch.tensor(values, dtype=torch.float64), torch.tensor(slopes, dtype=torch.float64)
+
+
+def whole_thetas(parameters: Parameters, free: np.ndarray) -> np.ndarray:
+    """All parameters, (K, P), of K fits whose free ones are (K, p)."""
+    graph, nodes = _written(parameters)
+    out = np.empty((len(free), len(parameters.names)))
+    for j, name in enumerate(parameters.names):
+        program = Compiled(graph, nodes[name], parameters.free).value
+        with np.errstate(all="ignore"):
+            (out[:, j],) = program.run(program.prepare({}), list(free.T))
+    return out
+
+
+def _written(parameters: Parameters) -> tuple[Graph, dict[str, int]]:
+    """Each parameter as a function of the free ones."""
+    graph = Graph()
+    nodes = {name: graph.constant(value) for name, value in parameters.fixed.items()}
+    nodes |= {name: graph.parameter(name) for name in parameters.free}
+    for name, node in in_order(parameters.ties):
+        made = Graph()
+        nodes[name] = made.copy_into(graph, build(made, node, ()), nodes)
+    return graph, nodes
 
 
 def held(parameters: Parameters, found: Found, slope: np.ndarray, undetermined: Sequence[int]) -> dict[str, str]:
@@ -147,10 +184,10 @@ def held(parameters: Parameters, found: Found, slope: np.ndarray, undetermined: 
     notes |= {parameters.free[j]: UNDETERMINED for j in undetermined}
     for name in parameters.ties:
         moves = [parameters.free[j] for j in np.flatnonzero(slope[parameters.names.index(name)])]
-        if not any(free not in notes for free in moves):
-            notes[name] = "computed from parameters that have no standard error"
-        elif any(notes.get(free) == UNDETERMINED for free in moves):
+        if any(notes.get(free) == UNDETERMINED for free in moves):
             notes[name] = UNDETERMINED
+        elif all(free in notes for free in moves):
+            notes[name] = "computed from parameters that have no standard error"
     return notes
 
 

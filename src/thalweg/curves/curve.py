@@ -63,6 +63,8 @@ class Curve(ABC):
         The text, where it is one: then a saved model needs no code.
     title : str
         What a summary calls it.
+    derivatives : str
+        Where they come from: "exact, traced", "exact, by autograd" or "central differences".
     """
 
     parameters: tuple[str, ...]
@@ -70,6 +72,7 @@ class Curve(ABC):
     positive: frozenset[str] = frozenset()
     equation: Equation | None = None
     title: str
+    derivatives: str = "exact, traced"
 
     @abstractmethod
     def over(self, columns: Columns, rows: int) -> Evaluator:
@@ -134,7 +137,7 @@ class Expression(Curve):
             return self
         graph = Graph()
         places = {name: graph.constant(value) for name, value in fixed.items()}
-        for name, node in _in_order(ties):
+        for name, node in in_order(ties):
             made = Graph()
             places[name] = made.copy_into(graph, build(made, node, ()), places)
         root = self.graph.copy_into(graph, self.root, places)
@@ -145,7 +148,7 @@ class Expression(Curve):
         return linear_parameters(self.graph, self.root, self.parameters)
 
 
-def _in_order(ties: Mapping[str, Node]) -> list[tuple[str, Node]]:
+def in_order(ties: Mapping[str, Node]) -> list[tuple[str, Node]]:
     """Ties such that each stands after those that it reads.
 
     Raises
@@ -174,8 +177,9 @@ class _Prepared(Evaluator):
     def __init__(self, compiled: Compiled, columns: Columns, rows: int) -> None:
         self.compiled, self.rows, self._columns = compiled, rows, columns
         self.extended = compiled.both.extended
-        self._value = compiled.value.prepare(columns)
-        self._both = compiled.both.prepare(columns)
+        with np.errstate(all="ignore"):
+            self._value = compiled.value.prepare(columns)
+            self._both = compiled.both.prepare(columns)
         self._wide: list[Any] | None = None
 
     def values(self, theta: Theta) -> np.ndarray:

@@ -13,11 +13,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -25,20 +27,39 @@ from thalweg.curves.curve import Expression
 from thalweg.curves.parameters import Parameters
 from thalweg.curves.problem import CurveProblem
 from thalweg.curves.search import Found
+from thalweg.curves.undetermined import determination
 from thalweg.data.rows import Rows
 from thalweg.descent import Descent
-from thalweg.errors import OptionError
+from thalweg.errors import IncompatibleError, OptionError
+from thalweg.foreign_solvers import solver_advice
 from thalweg.objective import Objective
 from thalweg.observers import History
 from thalweg.predictors.curve import CurvePredictor
 from thalweg.problem import MemoryProblem, problem_of
-from thalweg.solvers.base import Solution, Status
+from thalweg.solvers.base import Solution, Solver, Status
 from thalweg.solvers.descent import DTYPES, DescentSolver
 from thalweg.solvers.iterate import check_resume, iterate, solve
-from thalweg.solvers.levenberg_marquardt import CurveState, LevenbergMarquardt
+from thalweg.solvers.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
     from thalweg.curves.spec import CurveSpec
+
+
+def check_solver(solver: Any, checkpoint: Any, resume: Any) -> None:
+    """Refuse a solver that is none, and a checkpoint without a descent: other solvers take a few steps only.
+
+    Raises
+    ------
+    OptionError, IncompatibleError
+    """
+    if solver is not None and not isinstance(solver, Solver):
+        raise OptionError(f"solver is {solver!r}", advice=solver_advice(solver))
+    check_resume(resume, checkpoint)
+    if checkpoint is not None and not isinstance(solver, DescentSolver):
+        raise IncompatibleError(
+            "a checkpoint is kept of a descent, and this curve is fitted by Levenberg-Marquardt",
+            advice="Leave checkpoint= out: such a solver takes a few steps only.",
+        )
 
 
 def descend(
@@ -71,7 +92,6 @@ def descend(
     OptionError
         Bounds, which a descent would step over; a curve that is no expression; rows too many to keep.
     """
-    check_resume(resume, checkpoint)
     problem = descent_problem(rows, curve, parameters, solver)
     theta = problem.predictor.start()
     solution = solve(solver, problem, theta, observers, stop=stop, checkpoint=checkpoint, resume=resume)
@@ -83,9 +103,7 @@ def descend(
     return Found(curve, found, sentence=_beyond(curve, found.theta)), descent
 
 
-def descent_problem(
-    rows: Rows, curve: CurveProblem, parameters: Parameters, solver: DescentSolver
-) -> MemoryProblem:
+def descent_problem(rows: Rows, curve: CurveProblem, parameters: Parameters, solver: DescentSolver) -> MemoryProblem:
     """What the descent minimizes: point 1.
 
     Raises
@@ -112,13 +130,13 @@ def descent_problem(
 
 
 def _check(curve: CurveProblem, parameters: Parameters, solver: DescentSolver) -> None:
-    natural = [name in curve.curve.positive for name in parameters.free] & (parameters.lower < 1e-290)  # not the user's
+    natural = np.isin(parameters.free, [*curve.curve.positive]) & (parameters.lower < 1e-290)  # not the user's
     bounded = (np.isfinite(parameters.lower) & ~natural) | np.isfinite(parameters.upper)
     if bounded.any():
         names = ", ".join(name for name, each in zip(parameters.free, bounded, strict=True) if each)
         raise OptionError(
             f"{solver.name} does not keep to bounds, and {names} {'has' if bounded.sum() == 1 else 'have'} them",
-            advice="Leave solver= out, or write the bound into the curve: exp(k) in the place of what is to be positive.",
+            advice="Leave solver= out, or write the bound into the curve: exp(k) where a positive number is wanted.",
         )
     if not isinstance(curve.curve, Expression):
         raise OptionError(
@@ -131,13 +149,17 @@ def _check(curve: CurveProblem, parameters: Parameters, solver: DescentSolver) -
 def _in_double(curve: CurveProblem, solution: Solution) -> Solution:
     """The solution as `conclude_curve` reads it: theta and J in float64, on the processor."""
     theta = solution.theta.detach().double().cpu()
-    details = {"undetermined": None, "held": (), **solution.details}
+    details = {"held": (), **solution.details}
     return replace(solution, theta=theta, value=curve.value(theta.tolist()), details=details)
 
 
 def _beyond(curve: CurveProblem, theta: Float[Tensor, "p"]) -> str:
     """What must be said of parameters that are positive by their nature and came out otherwise."""
-    told = [f"{n} = {v:.4g}" for n, v in zip(curve.names, theta.tolist(), strict=True) if n in curve.curve.positive and v <= 0]
+    told = [
+        f"{n} = {v:.4g}"
+        for n, v in zip(curve.names, theta.tolist(), strict=True)
+        if n in curve.curve.positive and v <= 0
+    ]
     if not told:
         return ""
     return f"The descent ended at {', '.join(told)}, where it should be positive: start nearer, or leave solver= out."
@@ -148,24 +170,16 @@ def _beyond(curve: CurveProblem, theta: Float[Tensor, "p"]) -> str:
 
 def left(curve: CurveProblem, theta: Float[Tensor, "p"]) -> float:
     """q'q of equation (1), over the directions that the curve feels."""
-    state = LevenbergMarquardt().init(curve, theta)
-    if state.steps is None:
-        return float("nan")
-    steps = state.steps
-    return float(np.square(steps.q[steps.felt]).sum())
+    known = determination(curve, theta.detach().double().cpu().numpy())
+    return math.nan if known is None else known.left**2
 
 
 def worth(curve: CurveProblem, theta: Float[Tensor, "p"]) -> dict[str, Any]:
     """The covariance's part of a solution, by the linearization at theta."""
-    solver = LevenbergMarquardt()
-    state: CurveState = solver.init(curve, theta)
-    found = solver.solution(curve, state, Status.CONVERGED)
-    return {
-        "theta": theta,
-        "inverse_curvature": found.inverse_curvature,
-        "no_covariance": found.no_covariance,
-        "details": {name: found.details[name] for name in ("undetermined", "held")},
-    }
+    known = determination(curve, theta.cpu().numpy())
+    if known is None:
+        return {"theta": theta, "inverse_curvature": None, "no_covariance": "the Jacobian is not finite"}
+    return {"theta": theta, "inverse_curvature": torch.from_numpy(known.inverse).to(theta.device)}
 
 
 def least_of(curve: CurveProblem, theta: Float[Tensor, "p"], max_steps: int = 200) -> tuple[Tensor, float] | None:

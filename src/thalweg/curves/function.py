@@ -22,11 +22,12 @@ from thalweg.curves.choose import called_curve
 from thalweg.curves.curve import Curve, Expression
 from thalweg.curves.memo import Memo, key_of
 from thalweg.curves.outcome import check_start
-from thalweg.curves.tracing import NotTraceable, Trace, column_of, trace
+from thalweg.curves.stacked import StackedCurve
+from thalweg.curves.tracing import NotTraceable, Trace, trace
 from thalweg.curves.verify import verify
 from thalweg.errors import FormulaError
 
-__all__ = ["FunctionCurve", "Positive", "columns_for", "curve_of_function", "derivatives_of"]
+__all__ = ["FunctionCurve", "Positive", "curve_of_function", "derivatives_of"]
 
 _MEMO = Memo(128)
 
@@ -68,7 +69,8 @@ def curve_of_function(
     Returns
     -------
     curve : Curve
-        An `Expression` or a `FunctionCurve`; `derivatives_of(curve)` says which derivatives it has.
+        An `Expression` (in a `StackedCurve` where an input has several columns) or a `FunctionCurve`;
+        `derivatives_of(curve)` says which derivatives it has.
     starts : dict of str to float
         Defaults of the signature, and `start`.
 
@@ -93,10 +95,12 @@ def curve_of_function(
     starts = arguments.starts if start is None else {**arguments.starts, **start}
     try:
         curve: Curve = _traced(function, arguments, data, count, starts, unused)
+        if any(value.ndim > 1 for value in data.values()):
+            curve = StackedCurve(curve, arguments.inputs)
     except NotTraceable as problem:
         curve = called_curve(function, arguments, data, count, starts=starts, reason=str(problem), unused=unused)
     if len(starts) >= len(arguments.parameters):
-        check_start(curve, columns_for(curve, data), count, starts)
+        check_start(curve, data, count, starts)
     return curve, dict(starts)
 
 
@@ -156,19 +160,6 @@ def _expression(
         )
     expression = Expression(made.graph, made.root, arguments.parameters, arguments.title, positive=arguments.positive)
     return made, expression
-
-
-def columns_for(curve: Curve, data: Mapping[str, Any]) -> dict[str, Any]:
-    """What `curve.over` is given, where the inputs may have several columns each.
-
-    Examples
-    --------
-    >>> xy = np.arange(6.0).reshape(2, 3)
-    >>> curve, _ = curve_of_function(lambda xy, a, b: a * xy[0] + b * xy[1], [], {"xy": xy}, inputs=["xy"], rows=3)
-    >>> columns_for(curve, {"xy": xy})
-    {'xy[0]': array([0., 1., 2.]), 'xy[1]': array([3., 4., 5.])}
-    """
-    return {name: column_of(data, name) for name in curve.inputs}
 
 
 def derivatives_of(curve: Curve) -> str:

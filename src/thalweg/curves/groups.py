@@ -11,6 +11,7 @@ each local one, group by group: tau, a[1], a[2], c[1], c[2].
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -20,17 +21,15 @@ import numpy as np
 import torch
 
 from thalweg.curves.curve import Columns as Inputs
-from thalweg.curves.curve import Curve, Evaluator, Theta, _in_order
-from thalweg.curves.graph import Graph
-from thalweg.curves.language import build
+from thalweg.curves.curve import Curve, Evaluator, Theta
 from thalweg.curves.parameters import Parameters, known, parameters_of
-from thalweg.curves.program import Program
+from thalweg.curves.restricted import Restricted
 from thalweg.data.contrasts import show_level
 from thalweg.data.evaluate import Columns
 from thalweg.data.expression import quote
 from thalweg.data.levels import LevelLearner
 from thalweg.data.matrix import Categorical, Matrix, SideBySide
-from thalweg.data.nodes import Node, column_names
+from thalweg.data.nodes import Node
 from thalweg.data.source import Source
 from thalweg.data.spec import Spec
 from thalweg.errors import ColumnError, OptionError
@@ -119,7 +118,7 @@ class Grouped(Curve):
         return _GroupedRows(self, columns, rows)
 
     def restricted(self, fixed: Mapping[str, float], ties: Mapping[str, Node]) -> Curve:
-        return _Restricted(self, fixed, ties) if fixed or ties else self
+        return Restricted(self, fixed, ties) if fixed or ties else self
 
     def linear(self) -> tuple[str, ...]:
         return tuple(name for each in self.inner.linear() for name in self.of(each))
@@ -170,85 +169,6 @@ def _joined(entries: Theta) -> np.ndarray:
     if any(np.ndim(entry) == 2 for entry in entries):
         return np.concatenate(np.broadcast_arrays(*entries), axis=1)
     return np.array(entries)
-
-
-@final
-class _Restricted(Curve):
-    """A grouped curve with some parameters held, or computed from others."""
-
-    def __init__(self, whole: Grouped, fixed: Mapping[str, float], ties: Mapping[str, Node]) -> None:
-        self.whole, self.fixed = whole, dict(fixed)
-        self.parameters = tuple(name for name in whole.parameters if name not in fixed and name not in ties)
-        self.inputs, self.title = whole.inputs, whole.title
-        self.positive = whole.positive & set(self.parameters)
-        self._tied_to = {name for node in ties.values() for name in column_names(node)}
-        self.ties = self._compiled(ties)
-
-    def _compiled(self, ties: Mapping[str, Node]) -> dict[str, tuple[tuple[str, ...], Program]]:
-        """For each tied parameter the free ones that it follows, and the program of its value and derivatives."""
-        graph = Graph()
-        nodes = {name: graph.constant(value) for name, value in self.fixed.items()}
-        programs = {}
-        for name, node in _in_order(ties):
-            made = Graph()
-            nodes[name] = root = made.copy_into(graph, build(made, node, ()), nodes)
-            slopes = graph.gradient(root)
-            leaders = tuple(leader for leader in self.parameters if leader in slopes)
-            programs[name] = leaders, Program(graph, [root, *(slopes[leader] for leader in leaders)], leaders)
-        return programs
-
-    def over(self, columns: Inputs, rows: int) -> Evaluator:
-        return _RestrictedRows(self, self.whole.over(columns, rows))
-
-    def restricted(self, fixed: Mapping[str, float], ties: Mapping[str, Node]) -> Curve:
-        if fixed or ties:
-            raise NotImplementedError("a curve is restricted once")
-        return self
-
-    def linear(self) -> tuple[str, ...]:
-        free = set(self.parameters) - self._tied_to
-        return tuple(name for name in self.whole.linear() if name in free)
-
-
-@final
-class _RestrictedRows(Evaluator):
-    """The rows of a restricted curve, by the chain rule from those of the whole one."""
-
-    def __init__(self, curve: _Restricted, whole: Evaluator) -> None:
-        self.curve, self.whole, self.rows = curve, whole, whole.rows
-        self.batched = whole.batched
-        self.extended = whole.extended and all(program.extended for _, program in curve.ties.values())
-        at = {name: i for i, name in enumerate(curve.whole.parameters)}
-        self._free = [at[name] for name in curve.parameters]
-        self._number = {name: i for i, name in enumerate(curve.parameters)}
-        self._fixed = [(at[name], value) for name, value in curve.fixed.items()]
-        self._tied = [(at[name], leaders, program, program.prepare({})) for name, (leaders, program) in curve.ties.items()]
-
-    def values(self, theta: Theta) -> np.ndarray:
-        return self.whole.values(self._filled(theta)[0])
-
-    def jacobian(self, theta: Theta) -> tuple[np.ndarray, np.ndarray]:
-        filled, moves = self._filled(theta)
-        value, slopes = self.whole.jacobian(filled)
-        out = slopes[self._free]
-        for at, leader, slope in moves:
-            out[leader] += slope * slopes[at]
-        return value, out
-
-    def _filled(self, theta: Theta) -> tuple[list[Any], list[tuple[int, int, Any]]]:
-        """All parameters, and for each tied one how it moves with each that it follows."""
-        filled: list[Any] = [None] * len(self.curve.whole.parameters)
-        for at, entry in zip(self._free, theta, strict=True):
-            filled[at] = entry
-        for at, held in self._fixed:
-            filled[at] = held
-        moves: list[tuple[int, int, Any]] = []
-        for at, leaders, program, prepared in self._tied:
-            places = [self._number[name] for name in leaders]
-            with np.errstate(all="ignore"):
-                filled[at], *slopes = program.run(prepared, [theta[place] for place in places])
-            moves += [(at, place, slope) for place, slope in zip(places, slopes, strict=True)]
-        return filled, moves
 
 
 # ----------------------------------------------------------------------------------------------- what the data say
@@ -308,6 +228,21 @@ def group_options(by: Any, shared: Any) -> tuple[str, ...]:
     return names
 
 
+def group_column(by: str | None, source: Source) -> str | None:
+    """The column of groups.
+
+    Raises
+    ------
+    ColumnError
+        It is not there.
+    """
+    if by is not None and by not in source.names:
+        near = difflib.get_close_matches(by, source.names, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Columns are {', '.join(source.names[:12])}."
+        raise ColumnError(f"by= names {by!r}, which is no column", advice=hint)
+    return by
+
+
 def grouped_parameters(
     curve: Grouped,
     *,
@@ -363,7 +298,9 @@ def _spread(curve: Grouped, given: Mapping[str, Any] | None) -> dict[str, Any] |
 def _names(curve: Grouped, given: Any) -> list[str] | None:
     if given is None:
         return None
-    return list(dict.fromkeys(n for each in _listed(given) for n in (curve.of(each) if each in curve.local else (each,))))
+    return list(
+        dict.fromkeys(n for each in _listed(given) for n in (curve.of(each) if each in curve.local else (each,)))
+    )
 
 
 def _starts(curve: Grouped, start: Any) -> Any:

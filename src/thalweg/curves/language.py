@@ -21,6 +21,7 @@ from thalweg.data.nodes import Binary, Call, Comparison, Name, Negative, Node, N
 from thalweg.data.tokens import Token, place, tokenize
 from thalweg.errors import FormulaError
 
+LARGEST = 20_000  # nodes of a curve with its named curves written out
 MANY = 100  # arguments of min, max and piecewise
 _BINARY = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "power"}
 _COMPARE = {
@@ -167,6 +168,7 @@ def read_equation(text: str, columns: Collection[str]) -> Equation:
     right = read(sides[1], text, vocabulary())
     uses: list[Use] = []
     plain = _expanded(right.node, uses, text, frozenset(columns))
+    _check_size(plain, text)
     inputs = tuple(dict.fromkeys(_inputs(plain, columns)))
     parameters = tuple(dict.fromkeys(_parameters(plain, columns)))
     equation = Equation(f"{left.text} = {right.text}", left.text, right.node, plain, inputs, parameters, tuple(uses))
@@ -315,6 +317,28 @@ def _named(name: str, count: int, text: str) -> NamedCurve:
         return named(name, count or None)
     except FormulaError as error:
         raise FormulaError(error.what, where=f"{text!r:.60}", advice=error.advice) from None
+
+
+def _check_size(plain: Node, text: str) -> None:
+    """Refuse named curves inside named curves that grow beyond all use: a tree is counted with shared parts once each.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if _size(plain, {}) > LARGEST:
+        raise FormulaError(
+            f"the curve has more than {LARGEST:,} parts when its named curves are written out",
+            where=f"{text!r:.60}",
+            advice="Put fewer of them into each other.",
+        )
+
+
+def _size(node: Node, known: dict[int, int]) -> int:
+    """Nodes of a tree; a part that stands in several places is walked once and counted in each."""
+    if id(node) not in known:
+        known[id(node)] = 1 + sum(_size(child, known) for child in children(node))
+    return known[id(node)]
 
 
 def _check_apart(

@@ -36,12 +36,12 @@ def key_of(function: Any) -> Hashable | None:
     """
     try:
         return _function(function, 0)
-    except _NoKey:
+    except (_NoKey, ValueError):  # ValueError: a closure whose variable has no value yet
         return None
 
 
 def _function(function: Any, depth: int) -> Hashable:
-    if type(function) is not FunctionType or depth > DEEPEST or hasattr(function, "__wrapped__"):
+    if type(function) is not FunctionType or depth > DEEPEST or function.__dict__:
         raise _NoKey
     code = function.__code__
     cells = tuple([_value(cell.cell_contents, depth) for cell in function.__closure__ or ()])
@@ -68,17 +68,17 @@ def _value(value: Any, depth: int) -> Hashable:
         return type(value), number, math.copysign(1.0, number) if isinstance(number, float) else 0
     if isinstance(value, ModuleType):
         if value.__name__.partition(".")[0] in LIBRARIES:
-            return id(value)
+            return value
         raise _NoKey
     if isinstance(value, np.ufunc | BuiltinFunctionType):
         return value
     if isinstance(value, FunctionType):
         module = (value.__module__ or "").partition(".")[0]
-        return id(value) if module in LIBRARIES else _function(value, depth + 1)
+        return value if module in LIBRARIES else _function(value, depth + 1)
     if isinstance(value, type) and value.__module__ in ("builtins", "numpy"):
         return value
     if type(value).__module__.partition(".")[0] == "numpy" and callable(value) and not isinstance(value, np.ndarray):
-        return id(value)  # functions of NumPy that know __array_function__
+        return value  # functions of NumPy that know __array_function__
     raise _NoKey
 
 

@@ -23,7 +23,7 @@ from thalweg.curves.called import same
 from thalweg.curves.curve import Columns, Curve, Evaluator, Theta
 from thalweg.curves.restricted import Restricted
 from thalweg.data.nodes import Node
-from thalweg.errors import DataError, OptionError
+from thalweg.errors import DataError, OptionError, ThalwegError
 from thalweg.predictors.module import ModulePredictor
 
 ENTRIES = 1 << 22  # of the Jacobian that are held at a time beside the result
@@ -108,6 +108,8 @@ class ModuleCurve(Curve):
         for given in [table, table[:, 0]] if len(self.inputs) == 1 else [table]:
             try:
                 found = self._called(given)
+            except ThalwegError:
+                raise
             except (RuntimeError, TypeError, IndexError, ValueError) as problem:
                 first = first or problem
                 continue

@@ -21,6 +21,7 @@ from scipy.linalg import lapack
 from torch import Tensor
 
 from thalweg.curves.curve import Curve, Evaluator
+from thalweg.curves.device import DevicePart
 from thalweg.losses.base import Family
 
 MANY_ROWS = 20_000  # above, cross products in place of QR
@@ -112,7 +113,7 @@ class CurveProblem:
     def __init__(
         self,
         curve: Curve,
-        parts: Callable[[], Iterable[Part]],
+        parts: Callable[[], Iterable[Part | DevicePart]],
         loss: Family,
         rows: int,
         *,
@@ -149,12 +150,15 @@ class CurveProblem:
         self.passes += 1
         total = 0.0
         for part in self.parts():
-            total += self._value(part, part.evaluator.values(theta))
+            total += self._value(part, theta)
             if not np.isfinite(total):
                 return np.inf
         return total
 
-    def _value(self, part: Part, f: Vector) -> float:
+    def _value(self, part: Part | DevicePart, theta: Sequence[Any]) -> float:
+        if isinstance(part, DevicePart):
+            return part.value(self.loss, theta, squares=self.squares)
+        f = part.evaluator.values(theta)
         eta = f if part.offset is None else f + part.offset
         if self.squares:
             with np.errstate(all="ignore"):
@@ -173,12 +177,11 @@ class CurveProblem:
         stacked = _Stack(p, self._careful)
         value = 0.0
         for part in self.parts():
-            f, jacobian = part.evaluator.jacobian(theta)
-            augmented, more = self._augmented(part, f, jacobian)
+            augmented, more = self._augmented(part, theta)
             value += more
             if not np.isfinite(value) or not np.isfinite(augmented).all():
                 return Linearization(np.inf, np.full((p, p), np.nan), np.full(p, np.nan))
-            stacked.add(augmented)
+            stacked.add(augmented, summed=isinstance(part, DevicePart))
         triangle = stacked.triangle()
         if not self._careful and (triangle is None or _condition(triangle[:p, :p]) > CONDITION):
             self._careful = True
@@ -186,8 +189,11 @@ class CurveProblem:
         assert triangle is not None
         return Linearization(value, triangle[:p, :p], triangle[:p, p])
 
-    def _augmented(self, part: Part, f: Vector, jacobian: Array) -> tuple[Array, float]:
-        """[W^(1/2) F | W^(-1/2) slope]' as rows (p + 1, n), and J of these rows."""
+    def _augmented(self, part: Part | DevicePart, theta: Sequence[Any]) -> tuple[Array, float]:
+        """[W^(1/2) F | W^(-1/2) slope]' as rows (p + 1, n), and J of these rows; of a device their sums."""
+        if isinstance(part, DevicePart):
+            return part.reduced(self.loss, theta, squares=self.squares, careful=self._careful)
+        f, jacobian = part.evaluator.jacobian(theta)
         out = np.empty((len(jacobian) + 1, len(f)))
         eta = f if part.offset is None else f + part.offset
         with np.errstate(all="ignore"):
@@ -221,11 +227,17 @@ class CurveProblem:
         value = 0.0
         for part in self.parts():
             with np.errstate(all="ignore"):
-                f, jacobian = part.evaluator.jacobian(theta)
-                slope, more = self._slope(part, f)
-                total = total + (jacobian * slope).sum(axis=1)
+                sums, more = self._gradient(part, theta)
+                total = total + sums
             value += more
         return total, value
+
+    def _gradient(self, part: Part | DevicePart, theta: Sequence[Any]) -> tuple[Vector, float]:
+        if isinstance(part, DevicePart):
+            return part.gradient(self.loss, theta, squares=self.squares)
+        f, jacobian = part.evaluator.jacobian(theta)
+        slope, more = self._slope(part, f)
+        return (jacobian * slope).sum(axis=1), more
 
     def _slope(self, part: Part, f: Vector) -> tuple[Vector, float]:
         """w loss' of each row, and J of these rows."""
@@ -252,10 +264,10 @@ class _Stack:
         self.p, self.careful = p, careful
         self.gathered: Array | None = None
 
-    def add(self, augmented: Array) -> None:
-        """Some rows, (p + 1, n); the array is overwritten."""
+    def add(self, augmented: Array, summed: bool = False) -> None:
+        """Some rows, (p + 1, n), which are overwritten; `summed`: their cross products, or a triangle's transpose."""
         if not self.careful:
-            product = augmented @ augmented.T
+            product = augmented if summed else augmented @ augmented.T
             self.gathered = product if self.gathered is None else self.gathered + product
             return
         if self.gathered is not None:

@@ -211,6 +211,7 @@ _ONLY_UFUNC: dict[str, Recipe] = {
     "degrees": _times(180 / math.pi),
     "bitwise_and": _LOGICAL["logical_and"],
     "bitwise_or": _LOGICAL["logical_or"],
+    "conjugate": _operation("conjugate"),
     "invert": _LOGICAL["logical_not"],
 }
 _SCIPY: dict[str, Recipe] = {
@@ -224,6 +225,7 @@ _SCIPY: dict[str, Recipe] = {
     "xlogy": _xlogy,
     "ndtr": _normal_cdf,
     "voigt_profile": _voigt,
+    "wofz": _operation("wofz"),
 }
 _ARRAY: dict[str, Recipe] = {
     "where": _where,
@@ -236,7 +238,9 @@ _ARRAY: dict[str, Recipe] = {
     "zeros_like": _constant(0.0),
     "ones_like": _constant(1.0),
     "full_like": _full_like,
-    "real": _identity,
+    "real": _operation("real"),
+    "imag": _operation("imag"),
+    "angle": _operation("angle"),
     "copy": _identity,
 }
 _SHORT = {

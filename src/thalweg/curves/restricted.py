@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from thalweg.curves.curve import Columns, Curve, Evaluator, Theta, _in_order
+from thalweg.curves.curve import Columns, Curve, Evaluator, Theta, in_order
 from thalweg.curves.graph import Graph
 from thalweg.curves.language import build
 from thalweg.curves.program import Program
@@ -34,17 +34,13 @@ class Restricted(Curve):
         self.inner, self.inputs, self.title = inner, inner.inputs, inner.title
         graph = Graph()
         places = {name: graph.constant(value) for name, value in fixed.items()}
-        for name, node in _in_order(ties):
+        for name, node in in_order(ties):
             made = Graph()
             places[name] = made.copy_into(graph, build(made, node, ()), places)
         self.parameters = tuple(name for name in inner.parameters if name not in places)
         self.positive = inner.positive - places.keys()
+        self.derivatives = inner.derivatives
         self._ties = _Ties(graph, [places.get(n, -1) for n in inner.parameters], inner.parameters, self.parameters)
-
-    @property
-    def derivatives(self) -> str:
-        """Where those of the curve come from."""
-        return getattr(self.inner, "derivatives", "exact")
 
     def over(self, columns: Columns, rows: int) -> Evaluator:
         return _Fewer(self.inner.over(columns, rows), self._ties)

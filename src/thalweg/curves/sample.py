@@ -8,11 +8,15 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy import ndarray
 
 from thalweg.curves.curve import Curve, Evaluator
+from thalweg.curves.device import DevicePart
 from thalweg.curves.problem import CurveProblem, Part
+
+Rows = tuple[dict[str, ndarray], ndarray, "ndarray | None"]  # columns, y less offsets, weights
 
 MOST = 1000  # rows
 
@@ -54,9 +58,11 @@ class Sample:
         """sum w y^2 / 2: the objective of a curve that is 0."""
         return 0.5 * float(((self.root * self.y) ** 2).sum())
 
-    def with_response(self, y: Float[ndarray, "n"]) -> Sample:
-        """The same rows with something else to explain."""
-        return Sample(self.curve, self.columns, y, self.weight)
+    def thinned(self, most: int) -> Sample:
+        """At most so many of these rows."""
+        kept = slice(None, None, max(1, -(-self.y.size // most)))
+        columns = {name: column[kept] for name, column in self.columns.items()}
+        return Sample(self.curve, columns, self.y[kept], None if self.weight is None else self.weight[kept])
 
 
 def sample_of(problem: CurveProblem, most: int = MOST) -> Sample | None:
@@ -64,32 +70,51 @@ def sample_of(problem: CurveProblem, most: int = MOST) -> Sample | None:
     stride = max(1, -(-problem.rows // most))
     before, taken = 0, []
     for part in problem.parts():
-        columns = columns_of(part.evaluator)
-        if columns is None:
+        rows = slice(-before % stride, None, stride)
+        some = part.every(rows) if isinstance(part, DevicePart) else _every(part, rows, squares=problem.squares)
+        if some is None:
             return None
-        taken.append(_every(part, columns, slice(-before % stride, None, stride)))
-        before += part.y.size
-    names = taken[0][0].keys()
-    columns = {name: np.concatenate([each[0][name] for each in taken]) for name in names}
+        taken.append(some)
+        before += len(part.y)
+    columns = {name: np.concatenate([each[0][name] for each in taken]) for name in taken[0][0]}
     y = np.concatenate([each[1] for each in taken])
-    weight = None if taken[0][2] is None else np.concatenate([each[2] for each in taken])
+    weights = [each[2] for each in taken if each[2] is not None]
+    weight = np.concatenate(weights) if weights else None
+    if not problem.squares:
+        y, weight = _as_squares(problem, y, weight)
     return _felt(problem.curve, columns, y, weight)
 
 
-def _every(part: Part, columns: Mapping[str, ndarray], rows: slice) -> tuple[dict[str, ndarray], ndarray, ndarray | None]:
-    y = part.y if part.offset is None else part.y - part.offset
+def _every(part: Part, rows: slice, *, squares: bool) -> Rows | None:
+    columns = _columns_of(part.evaluator)
+    if columns is None:
+        return None
+    y = part.y if part.offset is None or not squares else part.y - part.offset
     weight = None if part.weight is None else part.weight[rows]
     return {name: column[rows] for name, column in columns.items()}, y[rows], weight
 
 
+def _as_squares(problem: CurveProblem, y: ndarray, weight: ndarray | None) -> tuple[ndarray, ndarray]:
+    """Response and weights on the scale of the link, as the loss sees them at its start; but for offsets."""
+    response = torch.from_numpy(np.ascontiguousarray(y))
+    known = None if weight is None else torch.from_numpy(np.ascontiguousarray(weight))
+    eta = problem.loss.link.link(problem.loss.starting_mean(response, known))
+    curvature = problem.loss.fisher(response, eta).numpy()
+    whole = np.where(np.isfinite(curvature) & (curvature > 0), curvature, 1.0) * (1.0 if weight is None else weight)
+    return eta.numpy(), whole
+
+
 def _felt(curve: Curve, columns: dict[str, ndarray], y: ndarray, weight: ndarray | None) -> Sample:
     """Without rows of weight 0."""
+    finite = np.isfinite(y)
+    if not finite.all():
+        weight = np.where(finite, 1.0 if weight is None else weight, 0.0)
     if weight is None or (weight > 0).all():
         return Sample(curve, columns, y, weight)
     kept = weight > 0
     return Sample(curve, {name: column[kept] for name, column in columns.items()}, y[kept], weight[kept])
 
 
-def columns_of(evaluator: Evaluator) -> Mapping[str, ndarray] | None:
+def _columns_of(evaluator: Evaluator) -> Mapping[str, ndarray] | None:
     """What a curve over rows was bound to, where it takes candidates in batches."""
     return getattr(evaluator, "columns", getattr(evaluator, "_columns", None)) if evaluator.batched else None

@@ -107,8 +107,10 @@ class Angle:
 Scale = Size | Place | Frequency | Angle
 
 _OF_SIZE_ONE = frozenset(
-    "exp expm1 log1p arctan arctan2 sinh cosh tanh arcsin arccos arcsinh arccosh arctanh erf erfc erfcx sigmoid softplus"
-    " wofz_real wofz_imag power_log".split()
+    (
+        *("exp", "expm1", "log1p", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsin", "arccos", "arcsinh"),
+        *("arccosh", "arctanh", "erf", "erfc", "erfcx", "sigmoid", "softplus", "wofz_real", "wofz_imag", "power_log"),
+    )
 )
 _TURNING = frozenset(("sin", "cos", "tan"))
 _BOUNDED = _OF_SIZE_ONE | _TURNING
@@ -242,10 +244,10 @@ class _Reading:
 
     def _frequency(self, node: int, *, inverse: bool = False, divided: bool = False) -> Scale:
         """Of what is multiplied with the columns of a part to an angle."""
-        spots = self._column_below(node)
-        if spots is None:
+        below = self._column_below(node)
+        if below is None:
             return Angle()
-        spots = np.unique(spots[np.isfinite(spots)])
+        spots = np.unique(below[np.isfinite(below)])
         if divided:
             spots = np.unique(1 / spots[spots != 0])
         if spots.size < 2:
@@ -260,9 +262,9 @@ class _Reading:
             values = self.values[node]
             return values if values.size > 1 and np.ptp(values) > 0 else None
         for argument in self.graph.entries[node].arguments:
-            values = self._column_below(argument)
-            if values is not None:
-                return values
+            below = self._column_below(argument)
+            if below is not None:
+                return below
         return None
 
     def _function(self, entry: Entry, scale: Scale, weak: bool) -> None:

@@ -120,6 +120,10 @@ class CurveSpec:
         """Columns that a prediction reads."""
         return self.base.predictor_columns
 
+    def with_roles(self, roles: Roles) -> CurveSpec:
+        """The same with other weights and offsets."""
+        return replace(self, base=self.base.with_roles(roles))
+
     def response_label(self, y: float) -> Hashable:
         """What a value of y stands for."""
         return self.base.response_label(y)
@@ -143,7 +147,9 @@ class CurveSpec:
     def block(self, batch: Batch, response: bool = True, *, unseen: str = "error", missing: str = "error") -> Block:
         """The rows of a batch, with the curve in the place of a design."""
         block = self.base.block(batch, response, unseen=unseen, missing=missing).double()
-        return replace(block, matrix=self._tangent(block))
+        here = {name: getattr(block, name) for name in ("y", "weight", "offset", "trials", "numbers")}
+        here = {name: None if values is None else values.cpu() for name, values in here.items()}  # as the curve is
+        return replace(block, matrix=self._tangent(block), **here)
 
     def _tangent(self, block: Block) -> Tangent:
         return Tangent(self.curve, self.inputs(block), block.rows, np.array(self.at))

@@ -81,12 +81,37 @@ def from_json(content: object, function: Callable[..., Any] | Curve | None = Non
     OptionError
         No function for a model of one, or one for a model that needs none.
     """
+    _check_function(content, function)
     try:
         return _read(content, function)
-    except (ModelFileError, OptionError):
+    except ModelFileError:
         raise
     except (ThalwegError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ModelFileError(f"the curve in the model file is not valid: {error}") from None
+
+
+def _check_function(content: object, function: object) -> None:
+    """Refuse a function that is missing, that nothing asks for, or that is none.
+
+    Raises
+    ------
+    OptionError
+    """
+    kind, text = (content.get("curve"), content.get("text")) if isinstance(content, dict) else (None, None)
+    if kind == "function" and function is None:
+        name = str(text).rpartition("=")[2].partition("(")[0].strip()
+        raise OptionError(
+            f"this model is of the function {text!r:.200}: pass it as function=",
+            advice=f"In Python: thalweg.load(path, function={name if name.isidentifier() else 'model'}).",
+        )
+    if function is None or isinstance(function, Curve):
+        return
+    if kind == "expression":
+        raise OptionError(
+            f"this model is of the equation {text!r:.80}, not of a function", advice="Leave out function=."
+        )
+    if not callable(function):
+        raise OptionError(f"function is {function!r:.60}, which is no function", advice="Pass the one that was fitted.")
 
 
 def _read(content: object, function: Callable[..., Any] | Curve | None) -> CurveSpec:
@@ -99,7 +124,7 @@ def _read(content: object, function: Callable[..., Any] | Curve | None) -> Curve
     match content["curve"]:
         case "expression":
             _require(content["check"] is None, "an equation needs no values to check")
-            curve = _expression(text, response, base, function)
+            curve = _expression(text, response, base)
         case "function":
             curve = _of_function(text, parameters, inputs, function)
         case _:
@@ -134,11 +159,8 @@ def _check_base(base: Spec, response: str, inputs: Sequence[str], groups: tuple[
 # ---------------------------------------------------------------------------------------------------------- expressions
 
 
-def _expression(text: str, response: str, base: Spec, function: object) -> Curve:
-    if not (function is None or isinstance(function, Curve)):
-        raise OptionError(
-            f"this model is of the equation {text!r:.80}, not of a function", advice="Leave out function=."
-        )
+def _expression(text: str, response: str, base: Spec) -> Curve:
+    """The text, parsed through the same allow-list as a user's."""
     columns = [*column_names(base.parsed.response.node), *base.parsed.predictor_columns]
     equation = read_equation(text, list(dict.fromkeys(columns)))
     _require(equation.text == text, "the equation is not spelled as it is saved")
@@ -153,12 +175,7 @@ def _of_function(
     text: str, parameters: Sequence[str], inputs: Sequence[str], function: Callable[..., Any] | Curve | None
 ) -> Curve:
     """The curve of the function that was passed, where its parameters have the names of the file's."""
-    name = text.rpartition("=")[2].partition("(")[0].strip() or "model"
-    if function is None:
-        raise OptionError(
-            f"this model is of the function {text!r:.200}: pass it as function=",
-            advice=f"In Python: thalweg.load(path, function={name}).",
-        )
+    assert function is not None
     if isinstance(function, Curve):  # of the fit itself, which is read back before it is written
         return _of_one_group(function, ())[0]
     curve = _made(function, inputs)

@@ -15,13 +15,14 @@ References
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.stats import qmc
+from torch.quasirandom import SobolEngine
 
 from thalweg.curves.curve import Expression
 from thalweg.curves.projection import Projection
@@ -30,8 +31,7 @@ from thalweg.curves.scales import ONE, Scale, scales_of
 
 DECADES = 1.5  # about the user's start
 TURNED = 0.1  # share of the candidates about the user's start with the other sign
-SHARES = (0.3, 0.5, 0.2)  # of points 1, 2, 3
-SWEEPS = 2  # times that every term has its turn
+SHARES = (0.2, 0.7, 0.1)  # of points 1, 2, 3
 PER_PARAMETER = 4  # coordinates: which scale, where on it, sign, which kind
 
 
@@ -40,7 +40,7 @@ def scales(sample: Sample) -> dict[str, tuple[Scale, ...]]:
     curve = sample.curve
     if not isinstance(curve, Expression):
         return dict.fromkeys(curve.parameters, (ONE,))
-    return scales_of(curve.graph, curve.root, curve.parameters, sample.columns, sample.y * sample.root / sample.root.max())
+    return scales_of(curve.graph, curve.root, curve.parameters, sample.columns, sample.y)
 
 
 def candidates(
@@ -81,11 +81,10 @@ def candidates(
     return out
 
 
+@lru_cache(8)
 def _sobol(count: int, dimensions: int, seed: int) -> Float[ndarray, "count d"]:
-    points = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed)).random_base2(
-        max(1, math.ceil(math.log2(max(2, count))))
-    )
-    return points[:count]
+    """PyTorch's, as scipy's takes half a second to import."""
+    return SobolEngine(dimensions, scramble=True, seed=seed).draw(count, dtype=torch.float64).numpy()
 
 
 def _kinds(count: int, given: bool) -> ndarray:
@@ -131,7 +130,8 @@ def swept(
     """The best candidates made better, term by term: a peak after the other.
 
     Where a curve is a sum of terms, few candidates have all of them right, and many have one. Each of the best tries
-    the terms of other candidates in place of its own, one term after the other, and keeps what lowers J.
+    the terms of other candidates in place of its own, one term after the other, and keeps what lowers J. To try many
+    terms once does more than to try few again, or to move a term a little: that is what comes after.
 
     Parameters
     ----------
@@ -152,21 +152,20 @@ def swept(
     if len(projection.terms) < 2:
         return theta[:0], value[:0]
     generator = np.random.default_rng(seed)
-    best = np.argsort(value, kind="stable")[:parents]
-    at, reached = theta[best], value[best]
+    order = np.argsort(value, kind="stable")
+    donors = theta[order[: len(order) // 2]]
+    at, reached = theta[order[:parents]], value[order[:parents]]
     tried = [(at[:0], reached[:0])]
-    for term in projection.terms * SWEEPS:
+    for term in projection.terms:
         trial = np.repeat(at, tries, axis=0)
-        trial[:, term] = theta[generator.integers(0, len(theta), len(trial))][:, term]
+        trial[:, term] = donors[generator.integers(0, len(donors), len(trial))][:, term]
         trial, found = projection(trial)
         tried.append((trial, found))
         at, reached = _improved(at, reached, trial, found, tries)
     return np.concatenate([each[0] for each in tried]), np.concatenate([each[1] for each in tried])
 
 
-def _improved(
-    at: ndarray, reached: ndarray, trial: ndarray, found: ndarray, tries: int
-) -> tuple[ndarray, ndarray]:
+def _improved(at: ndarray, reached: ndarray, trial: ndarray, found: ndarray, tries: int) -> tuple[ndarray, ndarray]:
     """Each parent, or the best of its trials."""
     found = found.reshape(len(at), tries)
     best = found.argmin(axis=1)

@@ -16,9 +16,11 @@ from typing import Any, NoReturn, final
 import numpy as np
 from torch import Tensor
 
+from thalweg.curves.complex_parts import COMPLEX, ONLY, REAL
 from thalweg.curves.graph import Graph
 from thalweg.curves.operations import OPERATIONS
 from thalweg.curves.recipes import ARRAY_FUNCTIONS, METHODS, TENSOR_FUNCTIONS, UFUNCS, Recipe
+from thalweg.curves.stacked import Stack
 
 LONGEST = 5000  # nodes: a loop that writes more is no formula
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
@@ -40,11 +42,14 @@ class Trace:
     root : int
     library : str
         "numpy" or "torch" where it calls functions of one of them; "" where it needs neither.
+    arrays : bool
+        Whether it made arrays of its arguments, of which then more could be asked than of the arguments themselves.
     """
 
     graph: Graph
     root: int
     library: str
+    arrays: bool
 
 
 def trace(
@@ -97,18 +102,24 @@ class Tracer:
     refused : str
         The first reason not to trace; kept, because a function may catch the exception that says so.
     libraries : set of str
+    arrays : bool
     """
 
     def __init__(self) -> None:
         self.graph = Graph()
         self.refused = ""
         self.libraries: set[str] = set()
+        self.arrays = False
 
     def column(self, name: str, dimensions: int, shape: tuple[int, ...]) -> Traced | Stack:
         """An input."""
         if dimensions == 1:
-            return Traced(self, self.graph.column(name))
+            return self.single(name)
         return Stack(self, name, shape)
+
+    def single(self, name: str) -> Traced:
+        """A column (n,)."""
+        return Traced(self, self.graph.column(name))
 
     def refuse(self, what: str) -> NotTraceable:
         """The reason, kept."""
@@ -120,23 +131,30 @@ class Tracer:
         if operation.startswith("logical_"):
             return self._logical(operation, arguments)
         values = [self.traced(argument) for argument in arguments]
+        if operation in ONLY or any(value.imaginary is not None for value in values):
+            return self._complex(operation, values)
         if len(values) != OPERATIONS[operation].arguments:
             raise self.refuse(f"it gives {len(values)} arguments to {operation}")
         if len(self.graph.entries) > LONGEST:
             raise self.refuse(f"it has more than {LONGEST} steps")
-        condition = 0 if operation == "where" else -1
-        truth = all(value.truth for value in values[condition + 1 :])
+        truth = all(value.truth for value in (values[1:] if operation == "where" else values))
         if truth and operation not in _OF_TRUTHS:
             raise self.refuse(f"it takes a comparison for a number ({operation})")
         if truth and operation == "add":
             operation = "maximum"  # true + true is true, in NumPy and in PyTorch
-        nodes = [v.node if truth or not v.truth or i == condition else self._as_number(v) for i, v in enumerate(values)]
-        node = self.graph.apply(operation, *nodes)
+        node = self.graph.apply(operation, *(value.node for value in values))
         return Traced(self, node, truth or operation in COMPARISONS)
 
-    def _as_number(self, value: Traced) -> int:
-        """A comparison as 1 and 0: libraries refuse to negate or subtract true and false."""
-        return self.graph.apply("where", value.node, self.graph.constant(1.0), self.graph.constant(0.0))
+    def _complex(self, operation: str, values: Sequence[Traced]) -> Traced:
+        """An operation on complex values, part by part."""
+        if operation == "power" and self.graph.value_of(values[1].node) == 2.0 and values[1].imaginary is None:
+            operation, values = "square", values[:1]
+        if operation not in COMPLEX or any(value.truth for value in values):
+            raise self.refuse(f"it uses complex numbers ({operation})")
+        zero = self.graph.constant(0.0)
+        parts = [(value.node, zero if value.imaginary is None else value.imaginary) for value in values]
+        real, imaginary = COMPLEX[operation](self.graph, *parts)
+        return Traced(self, real, imaginary=None if operation in REAL else imaginary)
 
     def _logical(self, operation: str, arguments: Sequence[Any]) -> Traced:
         values = [self.traced(argument) for argument in arguments]
@@ -154,6 +172,8 @@ class Tracer:
             return value
         if isinstance(value, np.ndarray) and value.dtype == object and value.size == 1:
             return self.traced(value.item())  # what np.asarray made of a traced value
+        if isinstance(value, complex):  # np.complex128 is one
+            return Traced(self, self.graph.constant(value.real), imaginary=self.graph.constant(value.imag))
         return Traced(self, self.graph.constant(self._number(value)), isinstance(value, bool | np.bool_))
 
     def _number(self, value: Any) -> float:
@@ -179,14 +199,14 @@ class Tracer:
 
     def finished(self, value: Any) -> Trace:
         """The graph of a result."""
-        if not isinstance(value, Traced | np.ndarray | int | float | np.generic | Tensor):
+        if not isinstance(value, Traced | np.ndarray | complex | int | float | np.generic | Tensor):
             raise self.refuse(f"it returns a {type(value).__name__}")
         result = self.traced(value)
-        if result.truth:
-            raise self.refuse("it returns a comparison")
+        if result.truth or result.imaginary is not None:
+            raise self.refuse(f"it returns {'a comparison' if result.truth else 'complex numbers'}")
         if len(self.libraries) > 1:
             raise self.refuse("it calls functions of NumPy and of PyTorch")
-        return Trace(self.graph, result.node, next(iter(self.libraries), ""))
+        return Trace(self.graph, result.node, next(iter(self.libraries), ""), self.arrays)
 
 
 @final
@@ -199,13 +219,15 @@ class Traced:
     node : int
     truth : bool
         Whether it is a comparison: true and false are 1 and 0, but add up to 1.
+    imaginary : int, optional
+        The node of the imaginary part of a complex value.
     """
 
-    __slots__ = ("node", "tracer", "truth")
+    __slots__ = ("imaginary", "node", "tracer", "truth")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, tracer: Tracer, node: int, truth: bool = False) -> None:
-        self.tracer, self.node, self.truth = tracer, node, truth
+    def __init__(self, tracer: Tracer, node: int, truth: bool = False, imaginary: int | None = None) -> None:
+        self.tracer, self.node, self.truth, self.imaginary = tracer, node, truth, imaginary
 
     # ---------------------------------------------------------------------------------------------- operators
 
@@ -308,6 +330,8 @@ class Traced:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)  # what libraries ask of everything
+        if name in ("real", "imag"):
+            return self.tracer.apply(name, self)
         if name not in METHODS:
             raise self.tracer.refuse(f"it asks for .{name} of a value")
         return partial(self._method, name)
@@ -319,6 +343,7 @@ class Traced:
         """np.asarray(x), as functions begin: an array of this one object, which ufuncs hand back to it."""
         if dtype is not None and np.dtype(dtype) != object:
             raise self.tracer.refuse("it makes an array of a value")
+        self.tracer.arrays = True
         made = np.empty((), dtype=object)
         made[()] = self
         return made
@@ -364,57 +389,6 @@ class Traced:
     __matmul__ = __rmatmul__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __xor__ = __rxor__ = (
         _refused_operator
     )
-
-
-@final
-class Stack:
-    """An input of several columns: (k, n), taken apart by `a, b = x` or `x[0]`; or (n, k), by `x[:, 0]`."""
-
-    def __init__(self, tracer: Tracer, name: str, shape: tuple[int, ...]) -> None:
-        self._tracer, self._name, self._shape = tracer, name, shape
-
-    def __iter__(self) -> Any:
-        self._check_two()
-        return iter([self[i] for i in range(self._shape[0])])
-
-    def __getitem__(self, key: Any) -> Traced:
-        self._check_two()
-        match key:
-            case int():
-                return self._column(key, 0, "")
-            case (slice(start=None, stop=None, step=None), int(index)):
-                return self._column(index, 1, ":, ")
-        raise self._tracer.refuse("it picks rows by an index")
-
-    def _column(self, index: int, axis: int, before: str) -> Traced:
-        count = self._shape[axis]
-        if not -count <= index < count:
-            raise IndexError(index)
-        return Traced(self._tracer, self._tracer.graph.column(f"{self._name}[{before}{index % count}]"))
-
-    def _check_two(self) -> None:
-        if len(self._shape) != 2:
-            raise self._tracer.refuse(f"its input has {len(self._shape)} dimensions")
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__") and not name.startswith("__array"):
-            raise AttributeError(name)
-        raise self._tracer.refuse("it uses all columns of its input at once")
-
-
-def column_of(inputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """An input, or the column of one that has several, by the name that a trace gives it.
-
-    Examples
-    --------
-    >>> column_of({"x": np.arange(6.0).reshape(2, 3)}, "x[1]"), column_of({"x": np.eye(3)}, "x[:, 2]")
-    (array([3., 4., 5.]), array([0., 0., 1.]))
-    """
-    if name in inputs:
-        return inputs[name]
-    base, _, key = name.rpartition("[")
-    index = int(key.rstrip("]").removeprefix(":, "))
-    return inputs[base][:, index] if key.startswith(":") else inputs[base][index]
 
 
 def _tracer_among(arguments: Sequence[Any]) -> Tracer:

@@ -29,7 +29,7 @@ from typing import final
 
 import numpy as np
 
-from thalweg.curves.problem import CurveProblem
+from thalweg.curves.problem import CurveProblem, Linearization
 
 UNFELT = 1e-13  # singular values below this, of the largest, are rounding
 NUMB = 1e-10  # of the residuals: a standard error would be 1e10 / sqrt(n) times the parameter
@@ -71,7 +71,9 @@ class Determination:
         return tuple(int(j) for j in np.flatnonzero((self.directions != 0).any(axis=0)))
 
 
-def determination(problem: CurveProblem, theta: np.ndarray, bounded: Sequence[int] = ()) -> Determination | None:
+def determination(
+    problem: CurveProblem, theta: np.ndarray, bounded: Sequence[int] = (), linear: Linearization | None = None
+) -> Determination | None:
     """Points 1 to 5 at theta; None where the curve is not finite there.
 
     Parameters
@@ -80,8 +82,10 @@ def determination(problem: CurveProblem, theta: np.ndarray, bounded: Sequence[in
     theta : ndarray, (p,)
     bounded : sequence of int
         Parameters on their bounds.
+    linear : Linearization, optional
+        At theta, where the solver has it.
     """
-    linear = problem.linearize(list(theta))
+    linear = problem.linearize(list(theta)) if linear is None else linear
     if not np.isfinite(linear.value):
         return None
     p, norms = len(theta), linear.norms
@@ -127,13 +131,14 @@ def echelon(rows: np.ndarray) -> np.ndarray:
     rows = rows.copy()
     for i in range(len(rows)):
         left = np.abs(rows[i:])
-        down, j = np.unravel_index(int(left.argmax()), left.shape)
+        down, j = divmod(int(left.argmax()), left.shape[1])
         rows[[i, i + down]] = rows[[i + down, i]]
         rows[i] /= rows[i, j]
         others = np.arange(len(rows)) != i
         rows[others] -= rows[others, j, None] * rows[i]
-    order = np.argsort(np.abs(rows).argmax(axis=1)) if len(rows) else []
-    return np.where(np.abs(rows) < SHARE, 0.0, rows)[order]
+    if not len(rows):
+        return rows
+    return np.where(np.abs(rows) < SHARE, 0.0, rows)[np.argsort(np.abs(rows).argmax(axis=1))]
 
 
 # ------------------------------------------------------------------------------------------------------- in words
@@ -196,8 +201,8 @@ def _movement(direction: np.ndarray, names: Sequence[str]) -> str:
     """Along a direction the curve stays as it is: "a rises as b falls"."""
     first = int(np.flatnonzero(direction)[0])
     signed = direction * np.sign(direction[first])
-    up = [names[j] for j in np.flatnonzero(signed > 0)]
-    down = [names[j] for j in np.flatnonzero(signed < 0)]
+    up = [name for name, move in zip(names, signed, strict=True) if move > 0]
+    down = [name for name, move in zip(names, signed, strict=True) if move < 0]
     if not down:
         return f"the curve stays as it is where {_listed(up)} rise together"
     return f"the curve stays as it is where {_verb(up, 'rise')} as {_verb(down, 'fall')}"

@@ -13,9 +13,11 @@ import numpy as np
 import torch
 
 from thalweg.curves.program import Program
-from thalweg.curves.tracing import NotTraceable, Trace, column_of
+from thalweg.curves.stacked import column_of
+from thalweg.curves.tracing import NotTraceable, Trace
 
 MOST = 500  # rows
+LEAST = 3  # rows: one row is its own mean and its own first entry
 RELATIVE = 1e-12
 OF_LARGEST = 1e-14
 POINTS = 5  # tried, until enough of them have a finite value
@@ -36,7 +38,7 @@ def points(count: int, starts: Mapping[int, float]) -> Iterator[list[float]]:
 
 def rows_of(inputs: Mapping[str, np.ndarray], rows: int, order: int) -> dict[str, np.ndarray]:
     """Copies of at most `MOST` rows; the second order is the reverse, beginning elsewhere."""
-    every = -(-rows // MOST)
+    every = max(1, -(-rows // MOST))
     keep = slice(None, None, every) if order == 0 else slice(None, None, -every)
     made = {}
     for name, value in inputs.items():
@@ -74,6 +76,8 @@ def verify(
     NotTraceable
         Where they differ, where the function fails, or where it has no value at any of the points.
     """
+    if made.arrays and rows < LEAST:
+        raise NotTraceable("it makes an array of its input, and there are too few rows to see what for")
     kinds = {"numpy": ("array",), "torch": ("tensor",)}.get(made.library, ("array", "tensor"))
     for kind in kinds:
         try:
@@ -102,7 +106,9 @@ def _compare(
         chosen = rows_of(inputs, rows, agreed % 2)
         expected, got = _both(program, call, chosen, theta, kind)
         if not _agree(expected, got):
-            raise NotTraceable("its values depend on which rows are given together, on chance or on a state")
+            raise NotTraceable(
+                "its values depend on which rows come together, on chance or on a state, or on a sign of zero"
+            )
         agreed += bool(np.isfinite(expected).any())
         if agreed >= enough:
             return

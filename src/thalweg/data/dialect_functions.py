@@ -37,7 +37,7 @@ def softplus(z):
 """,
     "sign": """\
 def sign(z):
-    return (z > 0) - (z < 0)
+    return 1.0 if z > 0 else -1.0 if z < 0 else 0.0
 """,
 }
 

@@ -124,7 +124,7 @@ def for_prediction(fit: Fit, source: Source, given: Mapping[str, Any]) -> tuple[
     source, texts = with_roles(source, present)
     named = parse_roles(texts, source.names)
     roles = replace(fit.spec.roles, **dict(named.items()))
-    return replace(fit, spec=replace(fit.spec, roles=roles), options={**fit.options, **texts}), source
+    return replace(fit, spec=fit.spec.with_roles(roles), options={**fit.options, **texts}), source
 
 
 def require_roles(fit: Fit, source: Source) -> None:

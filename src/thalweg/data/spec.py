@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -194,6 +194,10 @@ class Spec:
         """Levels of each categorical factor: by its column, or where it is computed by its text."""
         factors = (factor for factor in self.design.factors.values() if isinstance(factor, CategoricalFactor))
         return {column_or_key(factor): factor.levels for factor in factors}
+
+    def with_roles(self, roles: Roles) -> Spec:
+        """The same with other weights and offsets."""
+        return replace(self, roles=roles)
 
     def response_label(self, y: float) -> Hashable:
         """What a value of y stands for: its label, or the number itself."""

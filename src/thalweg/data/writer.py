@@ -35,6 +35,7 @@ class Writer(ABC):
 
     def __init__(self, constants: Mapping[str, str] | None = None) -> None:
         self.constants = constants
+        self._numeric = any(text[:1].isdigit() for text in (constants or {}).values())
 
     def write(self, node: Node) -> str:
         """A whole expression."""
@@ -100,7 +101,7 @@ class Writer(ABC):
         """Whether what is written for a node ends with a number, in a curve: no sign is needed after it."""
         match node:
             case Number():
-                return self.constants is not None
+                return self._numeric
             case Name(name):
                 return (self.constants or {}).get(name, "")[:1].isdigit()
             case Binary("*", _, right):

@@ -167,7 +167,7 @@ def not_a_number(found: Evidence) -> Cause | None:
         return Cause(
             "not a number",
             f"the curve is {short(float(eta[bad[0]]))} in row {int(bad[0]) + 1}{more}, at {at}: the last step led to"
-            " where it has no value. Start nearer, set a smaller lr, or lr=thalweg.Armijo(), which steps back from there.",
+            " where it has no value. Start nearer, set a smaller lr, or lr=thalweg.Armijo(), which steps back.",
         )
     return Cause(
         "not a number",

@@ -136,8 +136,8 @@ def _link(problem: Problem) -> str:
 
 
 def design(problem: Problem) -> Float[Tensor, "n p"] | None:
-    """X in float64, of a problem in memory whose eta is X theta with a column for each parameter."""
-    x: Any = getattr(problem, "x", None)
+    """X in float64, of a problem in memory whose eta is X theta with a column for each parameter; not of a curve."""
+    x: Any = getattr(problem, "x", None) if problem.curve is None else None
     predictor = getattr(problem, "predictor", None)
     if x is None or not getattr(predictor, "linear", False) or x.ndim != 2 or x.shape[1] != len(problem.names):
         return None

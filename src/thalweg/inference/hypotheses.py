@@ -87,7 +87,8 @@ def wald(fit: Fit, text: str) -> WaldTest:
     FormulaError
         A name that is no coefficient, a product of coefficients, restrictions that contradict each other.
     NotAvailableError
-        A coefficient without an estimate or a standard error takes part, or the fit has no covariance; the text says why.
+        A coefficient without an estimate or a standard error takes part, or the fit has no covariance; the text says
+        why.
     """
     matrix, right = _independent(*parse(text, fit.names), text)
     used = matrix.ne(0).any(0)

@@ -30,14 +30,15 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 import torch
 
-from thalweg.curves.conclude import whole_theta
+from thalweg.curves.conclude import whole_thetas
 from thalweg.curves.problem import CurveProblem
 from thalweg.curves.refit import Refit, is_curve
 from thalweg.errors import ConvergenceWarning, NotAvailableError, OptionError, tell
 from thalweg.inference.distributions import check_level, quantile
 from thalweg.inference.statistics import is_least_squares
+from thalweg.solvers.base import State
 from thalweg.solvers.iterate import iterate
-from thalweg.solvers.levenberg_marquardt import CurveState, LevenbergMarquardt
+from thalweg.solvers.levenberg_marquardt import LevenbergMarquardt
 
 if TYPE_CHECKING:
     from thalweg.result import Fit
@@ -164,10 +165,12 @@ def check_profiled(fit: Fit) -> None:
 
 
 def traced(fit: Fit, refit: Refit, name: str, level: float, pace: float = 1.0) -> Profile:
-    """The profile of a fitted parameter, with values `pace` quantiles apart; an infinite standard is told in a note."""
+    """The profile of a fitted parameter, with values `pace` quantiles apart."""
     j, target = refit.names.index(name), quantile(level, fit.df)
-    trace = _Trace(refit, j, fit.statistics.dispersion, target)
     estimate = float(refit.theta[j])
+    if fit.statistics.dispersion == 0.0:  # a perfect fit: any other value is infinitely worse
+        return Profile(name, estimate, np.empty(0), np.empty(0), {}, level, estimate, estimate)
+    trace = _Trace(refit, j, fit.statistics.dispersion, target)
     try:
         low, high = trace.side(-1.0, pace), trace.side(1.0, pace)
     except _LowerMinimum as found:
@@ -176,7 +179,7 @@ def traced(fit: Fit, refit: Refit, name: str, level: float, pace: float = 1.0) -
         nan, note = math.nan, "cannot be found: there is a lower minimum than the fit's"
         return Profile(name, estimate, empty, empty, {}, level, nan, nan, note, note)
     points = [*reversed(low.points), trace.centre, *high.points]
-    whole = torch.stack([whole_theta(refit.parameters, point.theta)[0] for point in points]).numpy().T
+    whole = whole_thetas(refit.parameters, np.array([point.theta for point in points])).T
     return Profile(
         name,
         estimate,
@@ -270,8 +273,6 @@ class _Trace:
 
     def side(self, sign: float, pace: float) -> _Side:
         """Points 1 to 4 on one side."""
-        if self.dispersion == 0.0:
-            return _Side([], self.centre.value)
         points, bound = [self.centre], self.upper if sign > 0 else self.lower
         beyond = self.target * (BEYOND if pace < 1 else 1)
         note = "is never reached"
@@ -343,8 +344,8 @@ class _Trace:
         if excess < -LOWER:
             raise _LowerMinimum(theta)
         root = math.copysign(math.sqrt(max(excess, 0.0)), value - self.centre.value)
-        assert state.linear is not None
-        slope = float(state.linear.gradient[self.j]) / (self.dispersion * root) if root else 0.0
+        gradient = float(problem.linearize(list(theta)).gradient[self.j])
+        slope = gradient / (self.dispersion * root) if root else 0.0
         return _Point(value, root, slope, theta)
 
     def _starts(self, value: float, points: list[_Point]) -> list[np.ndarray]:
@@ -359,8 +360,8 @@ class _Trace:
         return [there, last.theta + share * (last.theta - before.theta)]
 
 
-def _solved(problem: CurveProblem, start: np.ndarray) -> CurveState:
+def _solved(problem: CurveProblem, start: np.ndarray) -> State:
     """The minimum from a start, to the half of the digits that J shows."""
-    *_, state = iterate(LevenbergMarquardt(polish=False), problem, torch.from_numpy(start.copy()))
-    assert isinstance(state, CurveState)
+    with np.errstate(all="ignore"):  # far out, columns of the Jacobian vanish
+        *_, state = iterate(LevenbergMarquardt(polish=False), problem, torch.from_numpy(start.copy()))
     return state

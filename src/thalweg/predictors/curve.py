@@ -37,6 +37,9 @@ class CurvePredictor(Predictor):
         The curve as it was written.
     columns : tuple of str
         What stands in the columns of x, (n, k).
+    linear : bool
+        Whether it is that in all parameters together (up to a constant), as a line or a polynomial is: its squared loss
+        is then the same quadratic that it is for a formula.
 
     Examples
     --------
@@ -50,12 +53,11 @@ class CurvePredictor(Predictor):
     tensor([ 0.3679, -0.7358])
     """
 
-    linear = False
-
     def __init__(self, curve: Expression, start: Sequence[float] | None = None) -> None:
         self.shapes = dict.fromkeys(curve.parameters, ())
         self.text, self.columns = curve.title, curve.inputs
         self.instructions = instructions(curve)  # a checkpoint knows the curve by them
+        self.linear = is_linear(curve)
         self._curve, self._start = curve, start
         self._value, self._slopes = _Kept(curve.compiled.value, curve.inputs), _Kept(slopes_of(curve), curve.inputs)
 
@@ -171,8 +173,31 @@ def slopes_of(curve: Expression) -> Program:
     return Program(curve.graph, [slopes.get(name, zero) for name in curve.parameters], curve.parameters)
 
 
+def is_linear(curve: Expression) -> bool:
+    """Whether parameters are only added, and multiplied with what depends on none.
+
+    (That the Jacobian depends on none is not enough: a step at x > a has the derivative 0 by a.)
+    """
+    entries = curve.graph.entries
+
+    def straight(node: int) -> bool:
+        arguments = entries[node].arguments
+        match entries[node].operation:
+            case "parameter" | "add" | "subtract" | "negative" | "identity":
+                return True
+            case "multiply":
+                return any(entries[argument].static for argument in arguments)
+            case "divide":
+                return entries[arguments[1]].static
+            case "where":
+                return entries[arguments[0]].static
+        return False
+
+    return all(entries[node].static or straight(node) for node in curve.graph.needed([curve.root]))
+
+
 def instructions(curve: Expression) -> str:
-    """What the curve computes, as text: the same for the same computation, whatever it was written as."""
+    """What the curve computes, as text: operations with the places of their arguments, constants written in."""
     entries = curve.graph.entries
     nodes = {node: place for place, node in enumerate(curve.graph.needed([curve.root]))}
     lines = []

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from thalweg.curves.undetermined import UNDETERMINED
 from thalweg.inference.coefficients import Row, coefficient_table
 from thalweg.inference.statistics import Statistics
-from thalweg.show.curve import HELD, curve_title, is_curve, tied
+from thalweg.losses.robust import Robust
+from thalweg.show.curve import HELD, curve_title, has_precisions, is_curve, tied
 from thalweg.show.header import header
 from thalweg.show.numbers import LARGE, p_text, significant, with_error
 from thalweg.show.whole import is_robust, is_zero_one, statistics
@@ -112,7 +114,13 @@ _GAUSSIAN = (
 # Of a curve: no adjusted R², whose correction counts parameters as if the model were linear in them
 # (doi:10.1186/1471-2210-10-6), and no F, because a curve need not hold a constant inside it.
 _CURVE = (("R²", "r2"), ("sigma", "sigma"), ("residual sum of squares", "rss"))
-_WEIGHTED_CURVE = (("R²", "r2"), ("sigma", "sigma"), ("chi²", "rss"), ("reduced chi²", "reduced_chi2"))
+_WEIGHTED_CURVE = (("R²", "r2"), ("sigma", "sigma"), ("chi²", "pearson_chi2"), ("reduced chi²", "reduced_chi2"))
+_KNOWN_VARIANCES = (
+    ("R²", "r2"),
+    ("chi²", "pearson_chi2"),
+    ("p of chi²", "chi2_pvalue"),
+    ("reduced chi²", "reduced_chi2"),
+)
 _GENERAL = (
     ("deviance", "deviance"),
     ("null deviance", "null_deviance"),
@@ -120,6 +128,7 @@ _GENERAL = (
     ("Pearson chi²", "pearson_chi2"),
     ("dispersion", "dispersion"),
 )
+_ROBUST = (("robust sum of squares", "deviance"),)  # squares near the model; it is no likelihood, and has no R²
 _DISCRETE = (("McFadden R²", "r2_mcfadden"),)
 _BOTH = (("log-likelihood", "log_likelihood"), ("AIC", "aic"), ("BIC", "bic"))
 
@@ -128,15 +137,19 @@ def _shown_statistics(fit: Fit) -> tuple[tuple[str, str], ...]:
     """Labels and names of the statistics that suit the family."""
     if fit.family.name == "gaussian" and fit.family.link.name == "identity":
         if is_curve(fit):
-            return (_WEIGHTED_CURVE if _has_chi_squared(fit) else _CURVE) + _BOTH
+            return _of_squares(fit) + _BOTH
         robust = {"F": "F (robust)"} if is_robust(fit) else {}
         return tuple((robust.get(label, label), name) for label, name in _GAUSSIAN) + _BOTH
+    if isinstance(fit.family, Robust):
+        return _ROBUST
     return _GENERAL + _BOTH + (_DISCRETE if fit.family.name == "binomial" else ())
 
 
-def _has_chi_squared(fit: Fit) -> bool:
-    """Whether the weighted sum of squares is a chi-squared: the weights are 1 / variance."""
-    return fit.spec.roles.weights is not None and fit.options.get("weights_kind", "precision") == "precision"
+def _of_squares(fit: Fit) -> tuple[tuple[str, str], ...]:
+    """Of a curve by least squares: a chi-squared, where the weights are 1 / variance."""
+    if not has_precisions(fit):
+        return _CURVE
+    return _KNOWN_VARIANCES if fit.options.get("weights_kind") == "absolute" else _WEIGHTED_CURVE
 
 
 def _statistics(fit: Fit, shown: Statistics) -> Iterator[tuple[str, str]]:
@@ -146,12 +159,14 @@ def _statistics(fit: Fit, shown: Statistics) -> Iterator[tuple[str, str]]:
 
 
 def _figure(shown: Statistics, name: str) -> str:
-    value = shown.dispersion if name == "reduced_chi2" else getattr(shown, name)
+    value = getattr(shown, name)
     if not math.isfinite(value):
         return significant(value)
     if name == "f_statistic":
         p = p_text(shown.f_pvalue)
         return f"{significant(value)}, p {p if p.startswith('<') else '= ' + p}"
+    if name == "chi2_pvalue":
+        return p_text(value)
     if name == "dispersion":
         return f"{value:.5g} ({shown.dispersion_method})"
     if name in ("log_likelihood", "aic", "bic") and 10 <= abs(value) < LARGE:
@@ -185,12 +200,18 @@ def _parameter_notes(fit: Fit) -> Iterator[str]:
     if held:
         were, a, have = ("were", "values", "have") if len(held) > 1 else ("was", "a value", "has")
         yield f"{_listed(held)} {were} held at {a} that you gave, and {have} no standard error."
-    for name, text in tied(fit).items():
-        yield f"{name} is tied: {name} = {text}."
+    ties = [f"{name} = {text}" for name, text in tied(fit).items()]
+    if ties:
+        yield f"Tied, not fitted: {_listed(ties)}."
+
+
+_LISTED = 6
 
 
 def _listed(names: list[str]) -> str:
-    """'a', 'a and b', 'a, b and c'."""
+    """'a', 'a and b', 'a, b and c'; of many the first and how many more."""
+    if len(names) > _LISTED:
+        return f"{', '.join(names[:_LISTED])} and {len(names) - _LISTED} more"
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
@@ -208,6 +229,8 @@ def _row_notes(fit: Fit, rows: list[Row]) -> Iterator[str]:
 def _told(fit: Fit, row: Row) -> bool:
     """Whether another note says it already."""
     separated = fit.separation is not None and row.note.startswith("separated")
+    if row.note == UNDETERMINED and any(row.name in note for note in fit.notes):
+        return True
     return row.name in fit.aliased or row.note == fit.covariance_reason or separated
 
 
@@ -218,15 +241,18 @@ def _statistic_notes(fit: Fit, whole: Statistics) -> Iterator[str]:
         by_reason[fit.covariance_reason] = ["standard errors"]
     for label, name in _shown_statistics(fit):
         reason = whole.reasons.get(name)
-        if reason and math.isnan(getattr(whole, name, 0.0)):
+        if reason and math.isnan(getattr(whole, name)):
             by_reason.setdefault(reason, []).append(label)
     for reason, labels in by_reason.items():
         yield _sentence(f"{', '.join(labels)}: {reason}")
+    if isinstance(fit.family, Robust):
+        yield f"There is no R², log-likelihood, AIC or BIC: {fit.family.likelihood_reason}."
 
 
 _WEIGHTS = {
     "frequency": "Weights are frequencies: a weight of 2 counts as two rows, in the errors too.",
     "precision": "Weights are precisions: the variance of a row is the dispersion divided by its weight.",
+    "absolute": "Weights are 1 / variance, taken as known: how far the rows scatter does not change the errors.",
     "sampling": "Weights are sampling weights: the estimates are those of the population that they describe.",
 }
 

@@ -1,4 +1,4 @@
-"""What the pictures and texts of a curve ask of its fit: whether it is one, which parameters were free, and its ties."""
+"""What the pictures and texts of a curve ask of its fit: which of its parameters were free, held, or tied."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from thalweg.losses.robust import Robust
 
 if TYPE_CHECKING:
     from thalweg.curves.curve import Curve
+    from thalweg.curves.parameters import Parameters
     from thalweg.curves.spec import CurveSpec
-    from thalweg.data.nodes import Node
     from thalweg.result import Fit
 
 HELD = "held at this value"
@@ -27,16 +27,19 @@ def is_curve(fit: Fit) -> bool:
     return curve_spec(fit) is not None
 
 
+def parameters_of(fit: Fit) -> Parameters | None:
+    """What the user said of the parameters; None of a model that was loaded."""
+    return None if fit.solution is None else fit.solution.details.get("parameters")
+
+
 def tied(fit: Fit) -> dict[str, str]:
     """Parameters that were computed from others, and how: {"s2": "2 * s1"}."""
-    return dict(fit.options.get("tied") or {})
+    known = parameters_of(fit)
+    return dict(fit.options.get("tied") or {}) if known is None else dict(known.texts)
 
 
 def fixed(fit: Fit) -> dict[str, float]:
     """Parameters that the user held, and where."""
-    known = fit.options.get("fixed")
-    if known is not None:
-        return {name: float(value) for name, value in known.items()}
     values = dict(zip(fit.names, fit.theta.tolist(), strict=True))
     return {name: values[name] for name, reason in fit.held.items() if reason == HELD}
 
@@ -48,13 +51,16 @@ def free(fit: Fit) -> tuple[str, ...]:
 
 
 def free_curve(fit: Fit) -> Curve:
-    """The curve as a function of its free parameters."""
-    from thalweg.curves.language import parse_tie
-
-    spec = curve_spec(fit)
+    """The curve as a function of its free parameters, as its solver saw it."""
+    spec, known = curve_spec(fit), parameters_of(fit)
     assert spec is not None
-    ties: dict[str, Node] = {name: parse_tie(text, fit.names) for name, text in tied(fit).items()}
-    return spec.curve.restricted(fixed(fit), ties)
+    return spec.curve if known is None else spec.curve.restricted(known.fixed, known.ties)
+
+
+def has_precisions(fit: Fit) -> bool:
+    """Whether the weights are 1 / variance, but for a factor: then each row has an error bar."""
+    kind = fit.options.get("weights_kind", "precision")
+    return fit.spec.roles.weights is not None and kind in ("precision", "absolute")
 
 
 def curve_title(fit: Fit) -> str:

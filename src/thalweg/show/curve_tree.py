@@ -1,8 +1,9 @@
-"""The expression of a fitted curve, made ready to be written: named curves with their parameters, signs in their places."""
+"""The expression of a fitted curve made ready to be written: named curves, traced functions, signs in their places."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from thalweg.data.nodes import Binary, Call, Comparison, Name, Negative, Node, Number, Text
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from thalweg.curves.curve import Curve
     from thalweg.curves.graph import Graph
     from thalweg.curves.language import Use
+    from thalweg.curves.named import NamedCurve
 
 MOST_NODES = 3000  # of an expression that is written out: more is for machines
 _BINARY = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
@@ -24,14 +26,14 @@ _ONE_NAME = {
 }  # fmt: skip
 
 
-def tree_of(curve: Curve, *, named: bool) -> Node:
+def tree_of(curve: Curve, form: str) -> Node:
     """The right side of a curve.
 
     Parameters
     ----------
     curve : Curve
-    named : bool
-        Keep named curves as calls with all their parameters; else they are written out.
+    form : {"named", "textbook", "computed"}
+        Named curves as calls with all their parameters, as textbooks write them, or as they are computed.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def tree_of(curve: Curve, *, named: bool) -> Node:
     """
     equation = curve.equation
     if equation is not None:
-        return _with_parameters(equation.node, iter(equation.uses)) if named else equation.plain
+        return equation.plain if form == "computed" else _Forms(form, iter(equation.uses)).of(equation.node)
     graph, root = getattr(curve, "graph", None), getattr(curve, "root", None)
     if graph is None or root is None:
         raise NotAvailableError(
@@ -52,24 +54,69 @@ def tree_of(curve: Curve, *, named: bool) -> Node:
 # ------------------------------------------------------------------------------------------------------ named curves
 
 
-def _with_parameters(node: Node, uses: Iterator[Use]) -> Node:
-    """Calls of named curves with the parameters that they have by themselves; uses come from the inside outwards."""
-    from thalweg.curves.named import ALIASES, CURVES
+class _Forms:
+    """A tree with its named curves in one form; uses come from the inside outwards."""
 
+    def __init__(self, form: str, uses: Iterator[Use]) -> None:
+        self.form, self.uses = form, uses
+
+    def of(self, node: Node) -> Node:
+        """The same expression."""
+        match node:
+            case Negative(operand):
+                return Negative(self.of(operand))
+            case Binary(operator, left, right):
+                return Binary(operator, self.of(left), self.of(right))
+            case Comparison(operator, left, right) if not isinstance(right, Text):
+                return Comparison(operator, self.of(left), self.of(right))
+            case Call(function, arguments):
+                return self._call(function, tuple(self.of(each) for each in arguments if not isinstance(each, Text)))
+        return node
+
+    def _call(self, function: str, arguments: tuple[Node, ...]) -> Node:
+        from thalweg.curves.named import ALIASES, CURVES
+
+        if function in CURVES or function in ALIASES:
+            use = next(self.uses)
+            every = arguments if len(arguments) > 1 else (arguments[0], *use.parameters)
+            return Call(use.curve.name, every) if self.form == "named" else _written_out(use.curve, every)
+        return Call(function, arguments) if self.form == "named" else _two_by_two(function, arguments)
+
+
+def _written_out(curve: NamedCurve, arguments: tuple[Node, ...]) -> Node:
+    """The textbook's expression of a named curve."""
+    from thalweg.curves.language import vocabulary
+    from thalweg.data.expression import parse_expression
+    from thalweg.show.textbook import textbook
+
+    places = dict(zip(curve.arguments, arguments, strict=True))
+    return _replaced(parse_expression(textbook(curve), vocabulary()).node, places)
+
+
+def _replaced(node: Node, places: Mapping[str, Node]) -> Node:
     match node:
+        case Name(name):
+            return places.get(name, node)
         case Negative(operand):
-            return Negative(_with_parameters(operand, uses))
+            return Negative(_replaced(operand, places))
         case Binary(operator, left, right):
-            return Binary(operator, _with_parameters(left, uses), _with_parameters(right, uses))
-        case Comparison(operator, left, right) if not isinstance(right, Text):
-            return Comparison(operator, _with_parameters(left, uses), _with_parameters(right, uses))
+            return Binary(operator, _replaced(left, places), _replaced(right, places))
         case Call(function, arguments):
-            inside = tuple(_with_parameters(each, uses) for each in arguments if not isinstance(each, Text))
-            if function in CURVES or function in ALIASES:
-                use = next(uses)
-                return Call(use.curve.name, inside if len(inside) > 1 else (inside[0], *use.parameters))
-            return Call(function, inside)
+            return Call(function, tuple(_replaced(each, places) for each in arguments))
     return node
+
+
+def _two_by_two(function: str, arguments: tuple[Node, ...]) -> Node:
+    """min, max and piecewise of many as choices between two."""
+    match function:
+        case "min" | "max" | "minimum" | "maximum":
+            return reduce(lambda made, each: Call(function, (made, each)), arguments)
+        case "piecewise":
+            made = arguments[-1]
+            for condition, value in zip(arguments[-3::-2], arguments[-2::-2], strict=True):
+                made = Call("where", (condition, value, made))
+            return made
+    return Call(function, arguments)
 
 
 # ------------------------------------------------------------------------------------------------ functions, traced

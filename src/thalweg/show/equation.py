@@ -9,7 +9,7 @@ from thalweg.data.dialects import dialect_writer
 from thalweg.data.nodes import Binary, Negative, Node, Number
 from thalweg.errors import NotAvailableError, OptionError
 from thalweg.show.curve import is_curve
-from thalweg.show.curve_equation import curve_equation, to_read
+from thalweg.show.curve_equation import check_symbolic, to_compute, to_read
 from thalweg.show.links import equation_of, mean_in
 from thalweg.show.numbers import significant
 
@@ -61,8 +61,9 @@ def equation(
     Notes
     -----
     Coefficients that are aliased are left out: they are zero. Offsets of the formula are part of the equation. Named
-    curves are kept as they are in "text", and written out elsewhere. Python raises ValueError for a row in which a curve
-    has no value (the logarithm of a negative number), where `predict` gives NaN.
+    curves are kept as they are in "text", written as in textbooks in "latex", and as they are computed elsewhere.
+    Python raises ValueError for a row in which a curve has no value (the logarithm of a negative number), where
+    `predict` gives NaN.
 
     Examples
     --------
@@ -79,13 +80,13 @@ def equation(
             advice=f"{fit.separation.sentence} See fit.summary().",
         )
     curved = is_curve(fit)
-    if symbolic and not curved:
-        raise OptionError("symbolic=True is for curves", advice="Coefficients of a formula are named in fit.names.")
+    if symbolic:
+        check_symbolic(dialect, curved=curved)
     if dialect in ("text", "latex"):
         if curved:
             return to_read(fit, dialect, digits, symbolic)
         return equation_of(fit, dialect, _sum(fit, dialect, digits))
-    eta, sources = curve_equation(fit, dialect, None, symbolic) if curved else (_sum(fit, dialect, None), "")
+    eta, sources = to_compute(fit, dialect) if curved else (_sum(fit, dialect, None), "")
     if dialect == "python":
         return _python(fit, eta, kind, sources)
     return _sql(fit, eta, kind, table)

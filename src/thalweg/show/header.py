@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from thalweg.curves.groups import Grouped
 from thalweg.data.contrasts import show_level
 from thalweg.data.dialects import dialect_writer
 from thalweg.data.nodes import Cbind
-from thalweg.show.curve import fixed, free, is_curve, tied
+from thalweg.show.curve import curve_spec, fixed, free, is_curve, tied
 from thalweg.show.links import condition_of
 from thalweg.show.plots.run import solver_title
 from thalweg.show.whole import is_zero_one
@@ -24,6 +25,9 @@ def header(fit: Fit) -> Iterator[tuple[str, str]]:
     yield "curve" if is_curve(fit) else "formula", fit.spec.formula
     if is_curve(fit) and len(free(fit)) < len(fit.names):
         yield "parameters", _parameters_text(fit)
+    spec = curve_spec(fit)
+    if spec is not None and isinstance(spec.curve, Grouped):
+        yield "groups", _groups_text(spec.curve)
     yield "family", _family_text(fit)
     if fit.rows is not None:
         yield "data", fit.rows.source.description
@@ -54,6 +58,12 @@ def _parameters_text(fit: Fit) -> str:
     """'2 fitted, 1 held, 1 tied'."""
     counts = {"fitted": len(free(fit)), "held": len(fixed(fit)), "tied": len(tied(fit))}
     return ", ".join(f"{n} {word}" for word, n in counts.items() if n)
+
+
+def _groups_text(curve: Grouped) -> str:
+    """'3 of run; b shared by all'."""
+    shared = f"; {', '.join(curve.shared)} shared by all" if curve.shared else ""
+    return f"{len(curve.levels):,} of {curve.by}{shared}"
 
 
 def _family_text(fit: Fit) -> str:

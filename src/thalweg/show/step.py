@@ -127,7 +127,7 @@ def _heading(step: Step) -> list[str]:
     all_rows = f"{problem.rows} row{'s' * (problem.rows != 1)}"
     where = f"batch of {len(step.batch)} of {all_rows}" if step.batch is not None else all_rows
     what = descent.rows.spec.formula if descent.rows is not None else f"{len(problem.names)} parameters"
-    what = _curve(step).text if _curve(step) else what
+    what = getattr(_curve(step), "text", what)
     return [title, f'{what}, loss "{problem.convention}", {where}. Numbers are shown to {_digits(step)} digits.']
 
 

@@ -130,7 +130,7 @@ def check_schema(description: dict[str, Any]) -> None:
         raise ModelFileError(f"it names no schema that exists: {shown(schema)}")
     if schema > CURVES:
         raise ModelFileError(
-            f"it was written by a later version (schema {shown(schema)}); this Thalweg reads schema {CURVES} and below",
+            f"it was written by a later version (schema {shown(schema)}); this Thalweg reads schemas 1 to {CURVES}",
             advice="Update Thalweg.",
         )
 

@@ -199,7 +199,7 @@ def _statistics(kept: dict[str, Any]) -> Statistics:
     for entry in fields(made):
         value = getattr(made, entry.name)
         expected = {"float": (int, float), "int": (int,), "str": (str,)}.get(str(entry.type), (dict,))
-        if type(value) not in expected:
+        if type(value) not in expected or (type(value) is int and not -(2**63) <= value < 2**63):
             raise TypeError(f"{entry.name} cannot be {value!r:.60}")
     if not all(isinstance(reason, str) for reason in made.reasons.values()):
         raise TypeError("the reasons are not all text")

@@ -37,8 +37,8 @@ class Curves(Scene):
 
     def __init__(self, subject: Subject, path: Float[np.ndarray, "m p"], x: str) -> None:
         self.subject, self.x = subject, x
-        column = subject.column(x)
-        self.at = np.linspace(*padded(column, 0.02), PLACES)
+        self.logarithmic = subject.logarithmic(x)
+        self.at = self.places(PLACES)
         category = subject.category
         self.levels: tuple[Any, ...] = (None,) if category is None else category.levels[: len(PALETTE)]
         self.means = [subject.mean(subject.along(path, self._places(level))) for level in self.levels]
@@ -46,6 +46,14 @@ class Curves(Scene):
         self.limits = widened(subject.view, np.concatenate([means[0] for means in self.means]))
         others = [name for name in subject.numbers if name != x]
         self.note = f"{', '.join(others)} held at the mean." if others else ""
+
+    def places(self, n: int) -> Float[np.ndarray, "n"]:
+        """So many along the column, evenly on its axis."""
+        column = self.subject.column(self.x).astype(np.float64)
+        if self.logarithmic:
+            low, high = padded(np.log10(column), 0.02)
+            return np.logspace(low, high, n)
+        return np.linspace(*padded(column, 0.02), n)
 
     def _places(self, level: Any) -> dict[str, np.ndarray]:
         columns = {self.x: self.at}
@@ -56,6 +64,8 @@ class Curves(Scene):
     def draw(self, axes: Axes) -> list[Artist]:
         title = "" if not self.subject.probability else f"P({self.subject.response} = {self.subject.classes[1]})"
         dress(axes, "", self.x, title or self.subject.response)
+        if self.logarithmic:
+            axes.set_xscale("log")
         axes.set_xlim(self.at[0], self.at[-1])
         axes.set_ylim(*self.limits)
         self.lines = []

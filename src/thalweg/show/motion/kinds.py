@@ -16,7 +16,7 @@ from thalweg.show.motion.growing import Loss, Traces
 from thalweg.show.motion.observed import MOST_BARS, Bars, Observed
 from thalweg.show.motion.pictures import Pictures, is_picture
 from thalweg.show.motion.scene import Scene
-from thalweg.show.motion.subject import FormulaSubject, Subject, TensorSubject, subject_of
+from thalweg.show.motion.subject import Subject, TensorSubject, subject_of
 from thalweg.show.motion.valley import Valley
 from thalweg.show.plots.run import Run
 
@@ -91,7 +91,7 @@ def fit_scene(subject: Subject, path: Float[np.ndarray, "m p"], x: str | None = 
         return Curves(subject, path, x)
     if isinstance(subject, TensorSubject) and subject.pointwise:
         return _of_places(subject, path)
-    if not _simple(subject) or not 1 <= len(subject.numbers) <= 2:
+    if not subject.simple or not 1 <= len(subject.numbers) <= 2:
         return Observed(subject, path)
     if len(subject.numbers) == 1:
         return Curves(subject, path, subject.numbers[0])
@@ -100,13 +100,9 @@ def fit_scene(subject: Subject, path: Float[np.ndarray, "m p"], x: str | None = 
     return Boundary(subject, path, across, up) if flat else Observed(subject, path)
 
 
-def _simple(subject: Subject) -> bool:
-    return not isinstance(subject, FormulaSubject) or subject.simple
-
-
 def _require(subject: Subject, x: str) -> None:
-    if x not in subject.numbers or not _simple(subject):
-        known = ", ".join(subject.numbers) if _simple(subject) else ""
+    if x not in subject.numbers or not subject.simple:
+        known = ", ".join(subject.numbers) if subject.simple else ""
         raise OptionError(
             f"x = {x!r} is no number column that this model can be drawn along",
             advice=f"Use one of {known}." if known else "Leave x out.",

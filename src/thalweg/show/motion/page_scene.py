@@ -54,7 +54,8 @@ def _common(subject: Subject, scene: Scene) -> dict[str, Any]:
 def _curves(subject: Subject, scene: Any, path: np.ndarray) -> dict[str, Any]:
     from thalweg.show.motion.page_content import model_of, numbers
 
-    at = np.linspace(scene.at[0], scene.at[-1], PLACES)
+    at = scene.places(PLACES)
+    axis = np.log10 if scene.logarithmic else np.asarray  # the script has no logarithmic axis
     shown = _some(len(scene.y), MOST_POINTS)
     curves = []
     for level in scene.levels:
@@ -68,12 +69,12 @@ def _curves(subject: Subject, scene: Any, path: np.ndarray) -> dict[str, Any]:
     return {
         "kind": "curve",
         "title": f"{title}. {scene.note}" if scene.note else title,
-        "at": numbers(at),
-        "x": numbers(subject.column(scene.x)[shown].astype(np.float64)),
+        "at": numbers(axis(at)),
+        "x": numbers(axis(subject.column(scene.x)[shown].astype(np.float64))),
         "y": numbers(scene.y[shown]),
         "curves": curves,
         "view": numbers(np.array(scene.limits)),
-        "xLabel": scene.x,
+        "xLabel": f"log10({scene.x})" if scene.logarithmic else scene.x,
     }
 
 

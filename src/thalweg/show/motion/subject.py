@@ -7,7 +7,7 @@ the whole picture.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast, final
 
@@ -52,6 +52,8 @@ class Subject(ABC):
         The response of the rows that are drawn.
     total : int
         Rows in all.
+    simple : bool
+        Whether eta is a function of the numbers and the category alone; else fitted against observed values are drawn.
     """
 
     numbers: tuple[str, ...]
@@ -60,6 +62,7 @@ class Subject(ABC):
     classes: tuple[str, str] = ("0", "1")
     y: Float[np.ndarray, "n"]
     total: int
+    simple: bool = True
 
     def __init__(self, loss: Loss) -> None:
         self.link = loss.link if isinstance(loss, Family) else None
@@ -82,6 +85,10 @@ class Subject(ABC):
     def view(self) -> tuple[float, float]:
         """Limits of an axis for the response."""
         return (-0.06, 1.06) if self.probability else padded(self.y, 0.1)
+
+    def logarithmic(self, name: str) -> bool:
+        """Whether a column belongs on a logarithmic axis."""
+        return False
 
     @abstractmethod
     def column(self, name: str) -> np.ndarray:
@@ -108,6 +115,10 @@ def subject_of(run: Run) -> Subject:
     NotAvailableError
         The run knows neither.
     """
+    if run.rows is not None and run.curve is not None:
+        from thalweg.show.motion.curve_subject import CurveSubject
+
+        return CurveSubject(run.rows, run.curve, run.loss)
     if run.rows is not None:
         return FormulaSubject(run.rows, run.loss)
     if run.problem is None or not hasattr(run.problem, "predictor"):
@@ -144,21 +155,14 @@ class FormulaSubject(Subject):
 
     def _read(self) -> None:
         """The drawn rows, in one reading."""
-        rng = np.random.default_rng(0)  # the same rows every time
-        chosen = np.arange(self.total)
-        if self.total > MOST_POINTS:
-            chosen = np.sort(rng.choice(self.total, MOST_POINTS, replace=False, shuffle=False))
         parts: list[dict[str, np.ndarray]] = []
-        design, y, offset, position = [], [], [], 0
-        for batch in self.rows.batches():
-            first, last = np.searchsorted(chosen, [position, position + batch.rows])
-            here = chosen[first:last] - position
-            parts.append({name: values_of(column, here) for name, column in batch.columns.items()})
-            block = self.rows.spec.block(_some(batch, here)).double()
+        design, y, offset = [], [], []
+        for batch in chosen_rows(self.rows, MOST_POINTS):
+            parts.append({name: values_of(column, np.arange(batch.rows)) for name, column in batch.columns.items()})
+            block = self.rows.spec.block(batch).double()
             design.append(block.matrix.dense().cpu())
             y.append(cast(Tensor, block.y).cpu())
-            offset.append(torch.zeros(len(here)).double() if block.offset is None else block.offset.cpu())
-            position += batch.rows
+            offset.append(torch.zeros(batch.rows).double() if block.offset is None else block.offset.cpu())
         self.columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         self.design, self.offset = torch.cat(design), torch.cat(offset)
         self.y = torch.cat(y).numpy()
@@ -195,8 +199,20 @@ class FormulaSubject(Subject):
         return torch.from_numpy(path) @ self.design.T + self.offset
 
     def some(self, path: Float[np.ndarray, "k p"], most: int) -> Float[Tensor, "k m"]:
-        rows = _spread(len(self.y), most)
+        rows = spread(len(self.y), most)
         return torch.from_numpy(path) @ self.design[rows].T + self.offset[rows]
+
+
+def chosen_rows(rows: Rows, most: int) -> Iterator[Batch]:
+    """All rows, or so many of them chosen at random, the same ones every time."""
+    chosen = np.arange(rows.count)
+    if rows.count > most:
+        chosen = np.sort(np.random.default_rng(0).choice(rows.count, most, replace=False, shuffle=False))
+    position = 0
+    for batch in rows.batches():
+        first, last = np.searchsorted(chosen, [position, position + batch.rows])
+        yield _some(batch, chosen[first:last] - position)
+        position += batch.rows
 
 
 def _some(batch: Batch, rows: np.ndarray) -> Batch:
@@ -207,7 +223,7 @@ def _some(batch: Batch, rows: np.ndarray) -> Batch:
     return Batch(columns, len(rows), batch.start, at + batch.start, batch.places)
 
 
-def _spread(rows: int, most: int) -> Tensor:
+def spread(rows: int, most: int) -> Tensor:
     """Places of at most so many rows."""
     return torch.linspace(0, rows - 1, min(rows, most)).round().long()
 
@@ -232,8 +248,6 @@ class TensorSubject(Subject):
     response : str
         What y was read from.
     """
-
-    simple = True
 
     def __init__(self, problem: MemoryProblem, columns: tuple[str, ...] = (), response: str = "") -> None:
         super().__init__(problem.loss)
@@ -266,8 +280,8 @@ class TensorSubject(Subject):
 
     def some(self, path: Float[np.ndarray, "k p"], most: int) -> Float[Tensor, "k m"]:
         if self.pointwise:
-            return self.fitted(path)[:, _spread(self.total, most)]
-        rows, offset = _spread(len(self.problem.x), most).to(self.problem.device), self.problem.offset
+            return self.fitted(path)[:, spread(self.total, most)]
+        rows, offset = spread(len(self.problem.x), most).to(self.problem.device), self.problem.offset
         return self._eta(path, self.problem.x[rows], None if offset is None else offset[rows])
 
     def _eta(self, path: np.ndarray, x: Tensor, offset: Tensor | None) -> Float[Tensor, "k m"]:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from thalweg.result import Fit
 
-KINDS = ("fit", "residuals", "qq", "scale", "leverage", "diagnostics", "coefficients")
-_ALIASES = {"scale-location": "scale", "forest": "coefficients"}
-_WITHOUT_DATA = ("fit", "coefficients")
+KINDS = ("fit", "residuals", "qq", "scale", "leverage", "diagnostics", "coefficients", "correlation")
+OF_CURVES = ("profile",)
+_ALIASES = {"scale-location": "scale", "forest": "coefficients", "parameters": "coefficients"}
+_WITHOUT_DATA = ("fit", "coefficients", "correlation")
 
 
 def plot(fit: Fit, kind: str = "fit", path: str | os.PathLike[str] | None = None, **options: Any) -> Figure:
@@ -29,17 +30,22 @@ def plot(fit: Fit, kind: str = "fit", path: str | os.PathLike[str] | None = None
         - "fit": the data and the fit. One number: its curve with the interval of the mean (and of new rows, for a
           gaussian family). A number and a category: a curve per level. A category: means with intervals. A binomial
           family and two numbers: the boundary in their plane. Otherwise a panel per predictor with the others held,
-          with partial residuals; ``x=`` chooses the predictors.
+          with partial residuals; ``x=`` chooses the predictors. A curve of one column: the data (with error bars
+          1 / sqrt(weight), where weights are precisions), the curve with both intervals, and the residuals below; of
+          several columns observed against fitted values, or with ``x=`` along one of them, the others held.
         - "residuals": against the linear predictor, with a smooth.
         - "qq": standardised residuals against normal quantiles, with a pointwise band.
         - "scale" (or "scale-location"): the size of the residuals against the linear predictor.
         - "leverage": standardised residuals against leverage, with contours of Cook's distance.
         - "diagnostics": these four together.
         - "coefficients": estimates with intervals; ``intercept=True`` adds the intercept.
+        - "correlation": correlations of the estimates, as a map.
+        - "profile": of a curve, the signed root of the profile likelihood of each parameter, beside the straight line
+          that Wald's interval takes it for; ``parameters=`` chooses some.
     path : path, optional
         Where to write the picture too (.png, .svg, .pdf, .jpg or .webp), all or nothing.
     **options
-        x (for "fit"), intercept (for "coefficients").
+        x (for "fit"), intercept (for "coefficients"), parameters (for "profile").
 
     Returns
     -------
@@ -62,7 +68,7 @@ def plot(fit: Fit, kind: str = "fit", path: str | os.PathLike[str] | None = None
     if fit.rows is None and kind not in _WITHOUT_DATA:
         raise NotAvailableError(
             f"the picture {kind!r} needs the rows of the fit, and this model was loaded from a file, which holds none",
-            advice='Still to be had: plot("coefficients"), and plot("fit") where everything that it varies is drawn.',
+            advice='There are "coefficients", "correlation", and "fit" where everything that it varies is drawn.',
         )
     figure = _call(kind, fit, options)
     if path is not None:
@@ -83,17 +89,18 @@ def known_kind(kind: str) -> str:
     from thalweg.show.plots.descent import KINDS as OF_THE_WAY
 
     kind = _ALIASES.get(kind, kind)
-    if kind not in KINDS:
-        nearest = difflib.get_close_matches(str(kind), (*KINDS, *OF_THE_WAY), 1)
+    if kind not in (*KINDS, *OF_CURVES):
+        nearest = difflib.get_close_matches(str(kind), (*KINDS, *OF_CURVES, *OF_THE_WAY), 1)
         hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
         raise OptionError(
             f"there is no picture {kind!r}",
-            advice=f"{hint}The kinds are {', '.join(KINDS)}, and of the way to the fit {', '.join(OF_THE_WAY)}.",
+            advice=f"{hint}The kinds are {', '.join(KINDS)}, of a curve {', '.join(OF_CURVES)}, and of the way to it"
+            f" {', '.join(OF_THE_WAY)}.",
         )
     return kind
 
 
-_TAKES: dict[str, tuple[str, ...]] = {"fit": ("x",), "coefficients": ("intercept",)}
+_TAKES: dict[str, tuple[str, ...]] = {"fit": ("x",), "coefficients": ("intercept",), "profile": ("parameters",)}
 
 
 def _call(kind: str, fit: Fit, options: dict[str, Any]) -> Figure:
@@ -106,7 +113,7 @@ def _call(kind: str, fit: Fit, options: dict[str, Any]) -> Figure:
 
 def _drawers() -> dict[str, Callable[..., Figure]]:
     """matplotlib is imported by the drawing, not by `import thalweg`."""
-    from thalweg.show.plots import diagnostics, fitted, forest
+    from thalweg.show.plots import correlation, diagnostics, fitted, forest, profile
 
     return {
         "fit": fitted.draw_fit,
@@ -116,4 +123,6 @@ def _drawers() -> dict[str, Callable[..., Figure]]:
         "leverage": diagnostics.draw_leverage,
         "diagnostics": diagnostics.draw_diagnostics,
         "coefficients": forest.draw_coefficients,
+        "correlation": correlation.draw_correlation,
+        "profile": profile.draw_profile,
     }

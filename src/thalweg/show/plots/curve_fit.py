@@ -13,6 +13,7 @@ from thalweg.data.contrasts import show_level
 from thalweg.errors import NotAvailableError, OptionError
 from thalweg.inference.coefficients import coefficient_table
 from thalweg.inference.statistics import is_least_squares
+from thalweg.show.curve import has_precisions
 from thalweg.show.links import axis_name
 from thalweg.show.numbers import elide, with_error
 from thalweg.show.plots.curve_rows import Inputs, error_bars, grid_along, inputs_of, is_log_spread, levels_of, rows_of
@@ -23,6 +24,7 @@ from thalweg.show.plots.sample import Sample
 from thalweg.show.plots.style import (
     BAND_ALPHA,
     LINE,
+    NEUTRAL,
     PALETTE,
     POINT,
     TICK_SIZE,
@@ -65,6 +67,13 @@ class Points:
         bars = None if self.bars is None else self.bars[here]
         return Points(self.x[here], self.y[here], self.residual[here], bars, self.level[here])
 
+    def heights(self, levels: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """y of these groups, and both ends of their error bars."""
+        parts = [self.of(level) for level in levels]
+        y = np.concatenate([part.y for part in parts])
+        bars = [np.zeros_like(part.y) if part.bars is None else np.nan_to_num(part.bars) for part in parts]
+        return y, np.concatenate([y - np.concatenate(bars), y + np.concatenate(bars)])
+
 
 def draw_curve_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
     """Along its only number (one colour per category where it reads one), else observed against fitted.
@@ -104,7 +113,12 @@ def _chosen(inputs: Inputs, x: str | Sequence[str] | None) -> Predictor | None:
 
 
 def _draw_along(fit: Fit, inputs: Inputs, number: Predictor, shown: Sample | None) -> Figure:
-    levels = levels_of(shown, inputs.category)
+    levels = levels_of(fit, shown, inputs.category)
+    if not levels:
+        raise NotAvailableError(
+            f"a picture of this curve needs the categories of {inputs.category}, which a loaded model does not hold",
+            advice="plot('coefficients') still works; for the rest, fit again.",
+        )
     column = np.array(number.range) if shown is None else number.of(shown.columns)
     logarithmic = is_log_spread(column)
     at = grid_along(number, column, logarithmic=logarithmic)
@@ -113,14 +127,23 @@ def _draw_along(fit: Fit, inputs: Inputs, number: Predictor, shown: Sample | Non
     figure, top, below = _frames(points)
     ends: list[np.ndarray] = []
     for colour, level in zip(PALETTE if levels[0] is not None else (LINE,), levels, strict=False):
-        ends += _draw_one(fit, top, below, _columns(at, number, inputs, held, level), level, colour, points)
+        here = at if points is None else _own(at, points.of(level).x)
+        ends += _draw_one(fit, top, below, _columns(here, number, inputs, held, level), level, colour, points)
     if logarithmic:
         top.set_xscale("log")
-    _limit(top, points, ends)
-    _finish(fit, figure, top, below, number.name)
+    if points is not None:
+        _limit(top, *points.heights(levels), ends)
+        _break_at_poles(top)
+    _finish(fit, figure, top, below, number.name, LINE if levels[0] is None else NEUTRAL)
     _key(top, inputs, levels)
     caption(figure, _caption(fit, shown, held, inputs))
     return figure
+
+
+def _own(at: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The part of a grid over which a group has rows."""
+    inside = at[(at >= x.min()) & (at <= x.max())]
+    return inside if inside.size > 1 else at
 
 
 def _held(inputs: Inputs, number: Predictor, shown: Sample | None) -> dict[str, float]:
@@ -223,7 +246,7 @@ def _draw_observed(fit: Fit, shown: Sample | None) -> Figure:
     low, high = float(rows.mu.min()), float(rows.mu.max())
     top.plot([low, high], [low, high], color=LINE, linewidth=2, zorder=3, label="observed = fitted")
     _draw_points(top, below, points, POINT, "data", len(points.x))
-    _limit(top, points, [])
+    _limit(top, *points.heights((None,)), [])
     _finish(fit, figure, top, below, "fitted")
     top.set_ylabel(f"observed {axis_name(fit)}")
     top.legend(fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
@@ -246,27 +269,33 @@ def _frames(points: Points | None) -> tuple[Figure, Axes, Axes | None]:
     return figure, top, below
 
 
-def _limit(axes: Axes, points: Points | None, ends: list[np.ndarray]) -> None:
-    """All of the data and the curve; of bands that run away only so much that the data stay large."""
-    if points is None or not ends:
-        return
-    bars = np.zeros_like(points.y) if points.bars is None else np.nan_to_num(points.bars)
-    first = np.concatenate([points.y - bars, points.y + bars, ends[0]])
-    low, high = float(np.nanmin(first)), float(np.nanmax(first))
-    room = _WIDEST * (high - low)
-    every = np.concatenate(ends)
+def _limit(axes: Axes, y: Float[np.ndarray, "n"], bars: Float[np.ndarray, "m"], ends: list[np.ndarray]) -> None:
+    """All of the data; of error bars, curves and bands that run away only so much that the data stay large."""
+    low, high = float(y.min()), float(y.max())
+    every = np.concatenate([bars, *ends])
     every = every[np.isfinite(every)]
-    low, high = min(low, max(float(every.min()), low - room)), max(high, min(float(every.max()), high + room))
+    room = _WIDEST * (high - low)
+    low, high = max(float(every.min()), low - room), min(float(every.max()), high + room)
     margin = _ROOM * (high - low) or 1.0
     axes.set_ylim(low - margin, high + margin)
 
 
-def _finish(fit: Fit, figure: Figure, top: Axes, below: Axes | None, x: str) -> None:
+def _break_at_poles(axes: Axes) -> None:
+    """Where a curve leaves at the top and comes back at the bottom, from one place to the next, it has no value."""
+    low, high = axes.get_ylim()
+    for line in axes.lines:
+        y = np.array(line.get_ydata(), dtype=np.float64)
+        side = (y > high).astype(int) - (y < low)
+        y[:-1][side[:-1] * side[1:] < 0] = np.nan
+        line.set_ydata(y)
+
+
+def _finish(fit: Fit, figure: Figure, top: Axes, below: Axes | None, x: str, zero: str = LINE) -> None:
     dress(top, "", "" if below is not None else x, axis_name(fit))
     headline(figure, fit.spec.formula)
     if below is None:
         return
-    below.axhline(0, color=LINE, linewidth=1.4, zorder=3)
+    below.axhline(0, color=zero, linewidth=1.4, zorder=3)
     dress(below, "", x, "residual" if _in_units(fit) else "deviance residual")
     reach = 1.08 * max(map(abs, below.get_ylim()))
     below.set_ylim(-reach, reach)
@@ -291,14 +320,14 @@ def _caption(fit: Fit, shown: Sample | None, held: dict[str, float], inputs: Inp
         parts.append("A model file holds no data: the points are missing.")
     else:
         parts += [shown.caption, _bars_text(fit, len(shown.numbers))]
-        parts.append(_levels_text(shown, inputs))
+        parts.append(_levels_text(fit, shown, inputs))
     if fit.covariance is None and fit.covariance_reason:
         parts.append(f"No bands: {fit.covariance_reason}.")
     return " ".join(part for part in parts if part)
 
 
 def _estimates(fit: Fit) -> str:
-    """'a = 3.01 ± 0.04, b = 1.38 ± 0.04 (standard errors).'"""
+    """'Estimates ± standard errors: a = 3.01 ± 0.04, b = 1.38 ± 0.04.'"""
     rows = coefficient_table(fit, fit.level)
     told = []
     for row in rows[:MOST_NAMED]:
@@ -307,21 +336,21 @@ def _estimates(fit: Fit) -> str:
             f"{row.name} = {estimate} ± {error}" if np.isfinite(row.std_error) else f"{row.name} = {row.estimate:.6g}"
         )
     more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
-    errors = " (± standard error)" if any("±" in text for text in told) else ""
-    return f"{', '.join(told)}{more}{errors}."
+    errors = "Estimates ± standard errors: " if any("±" in text for text in told) else ""
+    return f"{errors}{', '.join(told)}{more}."
 
 
 def _bars_text(fit: Fit, drawn: int) -> str:
-    if fit.spec.roles.weights is None or fit.options.get("weights_kind", "precision") != "precision":
+    if not has_precisions(fit):
         return ""
     if drawn > MOST_BARS:
         return f"No error bars for more than {MOST_BARS:,} rows."
     return "Error bars are 1 / sqrt(weight)."
 
 
-def _levels_text(shown: Sample, inputs: Inputs | None) -> str:
+def _levels_text(fit: Fit, shown: Sample, inputs: Inputs | None) -> str:
     if inputs is None or inputs.category is None:
         return ""
     every = len(set(shown.columns[inputs.category].tolist()))
-    drawn = len(levels_of(shown, inputs.category))
+    drawn = len(levels_of(fit, shown, inputs.category))
     return f"{drawn} of {every} levels are drawn: those with the most rows." if drawn < every else ""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from jaxtyping import Float
 
-from thalweg.show.curve import curve_spec
+from thalweg.curves.groups import Grouped
+from thalweg.show.curve import curve_spec, has_precisions
 from thalweg.show.plots.predictors import Predictor
 from thalweg.show.plots.sample import Sample, sample
+from thalweg.show.plots.style import PALETTE
 
 if TYPE_CHECKING:
+    from thalweg.curves.spec import CurveSpec
     from thalweg.result import Fit
 
 PLACES = 400  # of a curve's grid
 MOST_OWN = 2000  # places of the data that the grid holds too, so that no narrow peak is missed
+MOST_LEVELS = len(PALETTE)  # categories: one colour each
 _DECADES, _CROWDED = 100.0, 0.15  # a logarithmic axis: from this ratio on, with the median in this part of a linear one
 
 
@@ -39,14 +44,19 @@ class Inputs:
     simple: bool
 
 
+def numbers_of(spec: CurveSpec) -> tuple[str, ...]:
+    """The number columns that a curve and its offset read; a column of groups is none, whatever it holds."""
+    kinds, group = spec.base.learned.kinds, getattr(spec.curve, "by", None)
+    return tuple(name for name in spec.predictor_columns if kinds.get(name) == "number" and name != group)
+
+
 def inputs_of(fit: Fit) -> Inputs:
     """What a curve is a function of."""
     spec = curve_spec(fit)
     assert spec is not None
-    kinds = spec.base.learned.kinds
     added = {*spec.roles.columns("offset"), *spec.roles.columns("exposure")}
     names = [name for name in spec.predictor_columns if name not in added]
-    numbers = tuple(Predictor(n, n, range=spec.ranges[n]) for n in names if kinds.get(n) == "number")
+    numbers = tuple(Predictor(name, name, range=spec.ranges[name]) for name in numbers_of(spec) if name not in added)
     rest = [name for name in names if name not in {p.name for p in numbers}]
     return Inputs(numbers, rest[0] if len(rest) == 1 else None, len(rest) <= 1 and not added)
 
@@ -56,17 +66,18 @@ def rows_of(fit: Fit) -> Sample | None:
     return None if fit.rows is None else sample(fit)
 
 
-def levels_of(shown: Sample | None, category: str | None) -> tuple[Any, ...]:
-    """The categories among the rows, most rows first where there are too many; (None,) without a category."""
-    if category is None or shown is None:
+def levels_of(fit: Fit, shown: Sample | None, category: str | None) -> tuple[Any, ...]:
+    """The categories, those with the most rows where there are too many; (None,) without a category."""
+    if category is None:
         return (None,)
-    values, counts = np.unique(shown.columns[category].astype(str), return_counts=True)
-    known = {str(value): value for value in shown.columns[category]}
-    order = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
-    return tuple(known[value] for value in values[np.sort(order)])
-
-
-MOST_LEVELS = 8
+    known = getattr(fit.spec, "curve", None)
+    if shown is None:
+        return known.levels[:MOST_LEVELS] if isinstance(known, Grouped) else ()
+    column = shown.columns[category].tolist()
+    counts = Counter(column)
+    order = known.levels if isinstance(known, Grouped) else sorted(counts, key=str)
+    kept = sorted(counts, key=lambda level: -counts[level])[:MOST_LEVELS]
+    return tuple(level for level in order if level in kept)
 
 
 def is_log_spread(x: Float[np.ndarray, "n"]) -> bool:
@@ -98,7 +109,7 @@ def error_bars(fit: Fit, shown: Sample) -> Float[np.ndarray, "n"] | None:
 
     None without such weights; NaN for a row of weight 0, which does not count.
     """
-    if fit.spec.roles.weights is None or fit.options.get("weights_kind", "precision") != "precision":
+    if not has_precisions(fit):
         return None
     weight = np.where(shown.rows.weight > 0, shown.rows.weight, np.nan)
     return 1 / np.sqrt(weight)

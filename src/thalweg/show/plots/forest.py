@@ -9,6 +9,7 @@ import numpy as np
 
 from thalweg.errors import NotAvailableError
 from thalweg.inference.coefficients import Row, coefficient_table
+from thalweg.show.curve import is_curve
 from thalweg.show.numbers import elide_column, with_error
 from thalweg.show.plots.style import LINE, NEUTRAL, POINT, TICK_SIZE, caption, dress, headline, new_figure
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from thalweg.result import Fit
 
+_WORD = ("coefficient", "parameter")
 MOST_LINES = 60
 _ROOM = 0.06  # of the width, between the longest intervals and the border
 _UNEVEN = 60.0  # beyond this ratio of the widest to the median extent, a linear axis would hide most of the intervals
@@ -33,7 +35,7 @@ def draw_coefficients(fit: Fit, *, intercept: bool = False) -> Figure:
     figure = new_figure(8.2, 1.7 + 0.29 * len(shown))
     axes = figure.subplots()
     _draw(axes, shown)
-    dress(axes, "", f"coefficient, with its {100 * fit.level:g}% interval")
+    dress(axes, "", f"{_WORD[is_curve(fit)]}, with its {100 * fit.level:g}% interval")
     axes.grid(False, axis="y")
     uneven = _uneven(shown)
     if uneven:
@@ -43,7 +45,8 @@ def draw_coefficients(fit: Fit, *, intercept: bool = False) -> Figure:
         _few_ticks(axes, uneven)
     headline(figure, fit.spec.formula)
     said = _caption(not all(map(_clear, shown)), len(every), len(rows), len(shown), uneven)
-    left_out = "The intercept is left out." if not intercept and fit.spec.has_intercept else ""
+    hidden = not intercept and not is_curve(fit) and fit.spec.has_intercept
+    left_out = "The intercept is left out." if hidden else ""
     caption(figure, " ".join(part for part in (_without_intervals(fit), said, left_out) if part))
     return figure
 

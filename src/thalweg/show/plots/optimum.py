@@ -33,7 +33,7 @@ class Optimum:
 def optimum_of(run: Run) -> Optimum | None:
     """The optimum of what a run minimized, or None where it is not known."""
     problem = run.problem
-    if problem is None:
+    if problem is None or run.curve is not None:
         return Optimum(run.path[-1], float(run.value[-1])) if run.ending == "converged" else None
     if problem.quadratic is None and (len(run.names) > MOST_PARAMETERS or "hessian_product" not in problem.has):
         return None

@@ -11,8 +11,10 @@ from jaxtyping import Bool, Float, Int
 
 from thalweg.convention import is_squared
 from thalweg.errors import NotAvailableError
+from thalweg.show.curve import free_curve, is_curve
 
 if TYPE_CHECKING:
+    from thalweg.curves.curve import Curve
     from thalweg.data.rows import Rows
     from thalweg.descent import Descent
     from thalweg.losses.base import Loss
@@ -57,7 +59,9 @@ class Run:
     problem : Problem or None
         What was minimized, where that is known as a function of the parameters.
     rows : Rows or None
-        The rows of a formula.
+        The rows of a formula or a curve.
+    curve : Curve or None
+        As a function of the parameters of the path, those that were free.
     columns, response : tuple of str, str
         What x and y were read from where there was no formula.
     """
@@ -75,6 +79,7 @@ class Run:
     ending: str
     problem: Problem | None = None
     rows: Rows | None = None
+    curve: Curve | None = None
     columns: tuple[str, ...] = ()
     response: str = ""
 
@@ -133,6 +138,8 @@ def _of_fit(fit: Fit) -> Run:
             "this model was loaded from a file, and model files hold no steps", advice="Fit again to see them."
         )
     squared = is_squared(fit.family)
+    if is_curve(fit):
+        return _of_curve(fit, fit.trace, squared)
     return Run(
         fit.names,
         **_columns(fit.trace),
@@ -141,6 +148,25 @@ def _of_fit(fit: Fit) -> Run:
         title="Least squares" if squared and fit.family.link.name == "identity" else "Newton's method",
         ending=fit.solution.status.value,
         rows=fit.rows,
+    )
+
+
+def _of_curve(fit: Fit, trace: History, squared: bool) -> Run:
+    from thalweg.show.plots.curve_loss import CurveLoss
+
+    assert fit.rows is not None
+    assert fit.solution is not None
+    curve = free_curve(fit)
+    return Run(
+        curve.parameters,
+        **_columns(trace),
+        loss=fit.family,
+        loss_name=_SQUARED["half sum"] if squared else f"sum of {fit.family.title} losses",
+        title="Levenberg-Marquardt",
+        ending=fit.solution.status.value,
+        problem=cast("Problem", CurveLoss(curve, fit.rows, fit.family)),
+        rows=fit.rows,
+        curve=curve,
     )
 
 

@@ -34,6 +34,7 @@ _BUDGET = 4e9
 _MARGIN = 0.15
 # How many times the extent of the contour through the start a window shows: of a path, and of one that ran away.
 _FURTHEST = (10.0, 1.6)
+_HIGHEST = 2.0  # times the height of the start above the floor: the rim of a curve's surface
 _NARROWEST = 0.02  # of the larger parameter of a path, at least that wide is a window
 
 
@@ -96,6 +97,7 @@ def surface_of(runs: Run | Sequence[Run], parameters: Sequence[str] | None = Non
         at = run.finite().path[-1] if best is None else best.theta
         exact = run.problem.quadratic is not None
         z = _quadratic(run.problem, pair, x, y) if exact else _evaluated(run, pair, at, x, y)
+        z = z if run.curve is None else _capped(z, run)
     return Surface(pair, x, y, z, best, _rest(run, best))
 
 
@@ -166,6 +168,12 @@ def _extent(run: Run, best: Optimum, j: int) -> float:
         return far
     inverse = torch.linalg.pinv(quadratic.hessian, hermitian=True)[j, j]
     return max(far, float(2 * max(float(run.value[0]) - best.value, 0.0) * inverse) ** 0.5)
+
+
+def _capped(z: Float[np.ndarray, "m m"], run: Run) -> Float[np.ndarray, "m m"]:
+    """Cut above the start: away from the data a curve may grow without bounds, and hide the valley."""
+    least = min(float(run.value.min()), float(np.nanmin(z)))
+    return np.minimum(np.nan_to_num(z, nan=np.inf), least + _HIGHEST * max(float(run.value[0]) - least, 1e-300))
 
 
 def _quadratic(problem: Problem, pair: tuple[int, int], x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "m m"]:

@@ -1,0 +1,351 @@
+"""What the user holds after a curve was fitted to each group of rows for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from thalweg.curves.spec import CurveSpec
+from thalweg.data.contrasts import show_level
+from thalweg.data.evaluate import MISSING, UNSEEN, Columns
+from thalweg.data.nodes import Name
+from thalweg.data.source import Batch, Coded, Source
+from thalweg.errors import MissingValueError, OptionError, UnseenLevelError
+from thalweg.inference.distributions import check_level, quantile
+
+if TYPE_CHECKING:
+    from thalweg.result import Fit
+
+SHOWN = 10  # groups in a summary
+STATISTICS = ("n", "df_residual", "sigma", "rss", "r_squared", "log_likelihood", "aic", "bic")
+
+
+@final
+class OneGroup(Source):
+    """Some rows of a source, as a source.
+
+    Parameters
+    ----------
+    source : Source
+    rows : ndarray of int64, (n,)
+        Their numbers in the source, ascending.
+    what : str
+        Which they are, for messages.
+    """
+
+    def __init__(self, source: Source, rows: Int[ndarray, "n"], what: str) -> None:
+        self.source, self.numbers, self.what = source, rows, what
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.source.names
+
+    @property
+    def rows(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def description(self) -> str:
+        return f"{self.source.description}, {self.what}"
+
+    @property
+    def in_memory(self) -> bool:
+        return self.source.in_memory
+
+    @property
+    def frame_library(self) -> str | None:
+        return self.source.frame_library
+
+    def place(self, row: int) -> str:
+        return self.source.place(int(self.numbers[row]))
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+        import torch
+
+        for batch in self.source.batches(columns):
+            first, last = np.searchsorted(self.numbers, [batch.start, batch.start + batch.rows])
+            if first < last:
+                at = torch.from_numpy(self.numbers[first:last] - batch.start)
+                picked = {name: column[at] for name, column in batch.columns.items()}
+                yield Batch(picked, int(last - first), int(first), places=self.place)
+
+
+@final
+@dataclass(frozen=True)
+class GroupRows:
+    """Where the rows of each group stand.
+
+    Attributes
+    ----------
+    source : Source
+    numbers : ndarray of int64, (N,)
+        Numbers in the source of the complete rows, sorted by group.
+    edges : ndarray of int64, (G + 1,)
+        Where each group begins in `numbers`.
+    """
+
+    source: Source
+    numbers: Int[ndarray, "N"]
+    edges: Int[ndarray, "G1"]
+
+    def of(self, group: int, what: str) -> OneGroup:
+        """The rows of one group."""
+        return OneGroup(self.source, self.numbers[self.edges[group] : self.edges[group + 1]], what)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Fits:
+    """One curve fitted to each group of rows for itself.
+
+    Made by `thalweg.fit` with ``by=`` and without ``shared=``. ``fits[group]`` fits the rows of one group again and
+    gives its `Fit`; everything else is known already.
+
+    Attributes
+    ----------
+    spec : CurveSpec
+        The curve and how its rows are read.
+    by : str
+        The column of groups.
+    groups : tuple
+        The groups in order: numbers or texts.
+    estimates, errors : ndarray, (G, P)
+        Parameters and their standard errors in the order of `names`; NaN where there is none.
+    statistics : mapping of str to ndarray, (G,)
+        n, df_residual, sigma, rss, r_squared, log_likelihood, aic, bic.
+    converged : ndarray of bool, (G,)
+    notes : mapping of group to str
+        What is to be said of a group: why it has no estimates, or which parameter its rows do not determine.
+    held : mapping of (group, parameter) to str
+        Why an estimate has no standard error.
+    level : float
+        Of the intervals.
+
+    Examples
+    --------
+    >>> import numpy as np, thalweg as tw
+    >>> t = np.tile(np.arange(8.0), 3)
+    >>> run = np.repeat(["p", "q", "r"], 8)
+    >>> y = np.repeat([5.0, 3.0, 8.0], 8) * np.exp(-t / 2) + 0.01 * np.cos(7 * t)
+    >>> fits = tw.fit("y = a * exp(-t / tau)", {"t": t, "y": y, "run": run}, by="run", start={"a": 1, "tau": 1})
+    >>> fits
+    <Fits 'y = a * exp(-t / tau)' by run: 3 groups, all fitted: call summary()>
+    >>> round(fits.coefficients["q"]["tau"], 2), round(fits["q"].coefficients["tau"], 2)
+    (1.99, 1.99)
+    """
+
+    spec: CurveSpec
+    by: str
+    groups: tuple[Hashable, ...]
+    estimates: Float[ndarray, "G P"]
+    errors: Float[ndarray, "G P"]
+    statistics: Mapping[str, ndarray]
+    converged: ndarray
+    notes: Mapping[Hashable, str]
+    held: Mapping[tuple[Hashable, str], str]
+    level: float
+    rows: GroupRows
+    again: Callable[[Source, dict[str, float] | None], Fit] = field(repr=False)
+
+    # ------------------------------------------------------------------------------------------- as a mapping
+
+    @cached_property
+    def _places(self) -> dict[Hashable, int]:
+        return {group: i for i, group in enumerate(self.groups)}
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __iter__(self) -> Iterator[Hashable]:
+        return iter(self.groups)
+
+    def __contains__(self, group: object) -> bool:
+        return group in self._places
+
+    def __getitem__(self, group: Hashable) -> Fit:
+        """The fit of one group's rows, from its estimates.
+
+        Raises
+        ------
+        UnseenLevelError
+            There is no such group.
+        ThalwegError
+            Its rows cannot be fitted.
+        """
+        i = self._place(group)
+        start = self.coefficients_of(i) if self.converged[i] else None
+        return self.again(self.rows.of(i, f"rows where {self.by} is {show_level(group)}"), start)
+
+    def _place(self, group: Hashable) -> int:
+        if group in self._places:
+            return self._places[group]
+        known = ", ".join(map(repr, self.groups[:20])) + (", ..." if len(self) > 20 else "")
+        raise UnseenLevelError(f"there is no group {group!r} of {self.by}", advice=f"Groups are {known}.")
+
+    # ------------------------------------------------------------------------------------------------ numbers
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters."""
+        return self.spec.names
+
+    @property
+    def formula(self) -> str:
+        """The curve as it was written."""
+        return self.spec.formula
+
+    @property
+    def coefficients(self) -> dict[Hashable, dict[str, float]]:
+        """Estimates by group and name; NaN where a group was not fitted."""
+        return {group: self.coefficients_of(i) for i, group in enumerate(self.groups)}
+
+    @property
+    def std_errors(self) -> dict[Hashable, dict[str, float]]:
+        """Standard errors by group and name; NaN where there is none."""
+        return {
+            group: dict(zip(self.names, self.errors[i].tolist(), strict=True)) for i, group in enumerate(self.groups)
+        }
+
+    def coefficients_of(self, number: int) -> dict[str, float]:
+        """Estimates of the group with this number, from 0."""
+        return dict(zip(self.names, self.estimates[number].tolist(), strict=True))
+
+    @property
+    def failed(self) -> tuple[Hashable, ...]:
+        """Groups that have no minimum: too few rows, or no convergence. `notes` says which."""
+        return tuple(group for group, good in zip(self.groups, self.converged.tolist(), strict=True) if not good)
+
+    def half_widths(self, level: float | None = None) -> Float[ndarray, "G P"]:
+        """Half of each confidence interval: standard error times the t quantile of the group."""
+        level = self.level if level is None else level
+        check_level(level)
+        degrees, at = np.unique(self.statistics["df_residual"], return_inverse=True)
+        quantiles = [quantile(level, float(each)) if each > 0 else np.nan for each in degrees]
+        return self.errors * np.array(quantiles)[at][:, None]
+
+    # ------------------------------------------------------------------------------------------------- tables
+
+    def tidy(self, *, level: float | None = None) -> Any:
+        """One row per group and parameter, as a frame of the library that the data came in.
+
+        Parameters
+        ----------
+        level : float, optional
+            Of the confidence intervals; the fit's own by default.
+
+        Returns
+        -------
+        frame
+            The group under the name of its column, term, estimate, std_error, conf_low, conf_high, note.
+        """
+        from thalweg.show.frames import frame, library_for
+
+        half, width = self.half_widths(level), len(self.names)
+        columns = {
+            self._column("term"): [group for group in self.groups for _ in range(width)],
+            "term": list(self.names) * len(self),
+            "estimate": self.estimates.ravel(),
+            "std_error": self.errors.ravel(),
+            "conf_low": (self.estimates - half).ravel(),
+            "conf_high": (self.estimates + half).ravel(),
+            "note": [self._note(group, name) for group in self.groups for name in self.names],
+        }
+        return frame(columns, library_for(self.rows.source))
+
+    def glance(self) -> Any:
+        """One row per group: nobs, sigma, rss, r_squared, log_lik, aic, bic, df_residual, converged, note."""
+        from thalweg.show.frames import frame, library_for
+
+        shown = {"nobs": "n", "log_lik": "log_likelihood"}
+        names = ("nobs", "sigma", "rss", "r_squared", "log_lik", "aic", "bic", "df_residual")
+        columns: dict[str, Any] = {self._column("nobs"): list(self.groups)}
+        columns |= {name: self.statistics[shown.get(name, name)] for name in names}
+        columns["nobs"] = columns["nobs"].astype(int)
+        columns["converged"] = self.converged
+        columns["note"] = [self.notes.get(group, "") for group in self.groups]
+        return frame(columns, library_for(self.rows.source))
+
+    def _column(self, taken: str) -> str:
+        """What the column of groups is called in a table."""
+        others = {"term", "estimate", "std_error", "conf_low", "conf_high", "note", "converged", *STATISTICS, taken}
+        return f"{self.by}_" if self.by in others else self.by
+
+    def _note(self, group: Hashable, name: str) -> str:
+        if (group, name) in self.held:
+            return self.held[group, name]
+        return "" if self.converged[self._places[group]] else self.notes.get(group, "")
+
+    def summary(self, *, digits: int = 4) -> str:
+        """The first groups, the spread of each parameter over all of them, and what could not be fitted."""
+        from thalweg.curves.fits_text import summary_text
+
+        return summary_text(self, digits=digits)
+
+    def __repr__(self) -> str:
+        bad = len(self.failed)
+        what = f"{bad:,} not fitted" if bad else "all fitted"
+        groups = f"{len(self):,} group{'s' * (len(self) != 1)}"
+        return f"<Fits {self.formula!r} by {self.by}: {groups}, {what}: call summary()>"
+
+    # -------------------------------------------------------------------------------------------- predictions
+
+    def predict(self, data: Any = None, *, unseen: str = "error", missing: str = "error", **reading: Any) -> ndarray:
+        """The curve of each row's group.
+
+        Parameters
+        ----------
+        data : anything that `fit` reads, optional
+            The complete rows of the fit by default, in their order.
+        unseen : {"error", "null"}
+            What a group that the fit never saw does: raise, or give NaN. A group without estimates gives NaN.
+        missing : {"error", "null"}
+            What a row that lacks a column does.
+        **reading
+            How to read a text file.
+
+        Raises
+        ------
+        ColumnError, MissingValueError, UnseenLevelError, OptionError
+        """
+        from thalweg.data.sources import open_source
+
+        if unseen not in ("error", "null"):
+            raise OptionError(f"unseen={unseen!r} is not an option", advice="Use 'error' or 'null'.")
+        source = self._own() if data is None else open_source(data, **reading)
+        wanted = tuple(dict.fromkeys([*self.spec.predictor_columns, self.by]))
+        parts = [
+            self._predicted(replace(batch, places=source.place), unseen, missing) for batch in source.batches(wanted)
+        ]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _own(self) -> Source:
+        return OneGroup(self.rows.source, np.sort(self.rows.numbers), "complete rows")
+
+    def _predicted(self, batch: Batch, unseen: str, missing: str) -> ndarray:
+        codes = Columns(batch, {}).codes(Name(self.by), self.groups).numpy(force=True)
+        if missing == "error" and (codes == MISSING).any():
+            where = batch.place(int((codes == MISSING).argmax()))
+            raise MissingValueError(f"{self.by} is missing", where=where, advice="Fill it in or leave the row out.")
+        if unseen == "error" and (codes == UNSEEN).any():
+            raise self._unseen(batch, int((codes == UNSEEN).argmax()))
+        block = self.spec.base.block(batch, False, missing=missing).double()
+        theta = np.vstack([self.estimates, np.full(len(self.names), np.nan)])[np.where(codes < 0, -1, codes)]
+        curve = self.spec.curve.over(self.spec.inputs(block), block.rows)
+        values = np.array(curve.values(list(theta.T)), dtype=float)
+        values[np.isnan(theta).any(axis=1)] = np.nan
+        return values if block.offset is None else values + block.offset.numpy(force=True)
+
+    def _unseen(self, batch: Batch, row: int) -> UnseenLevelError:
+        column = batch.columns[self.by]
+        value = column.levels[int(column.codes[row])] if isinstance(column, Coded) else float(column[row])
+        return UnseenLevelError(
+            f"{self.by} is {show_level(value)}, a group that the fit never saw",
+            where=batch.place(row),
+            advice="Option unseen='null' gives NaN for such rows.",
+        )
