@@ -129,7 +129,15 @@ class Fit(Uncertainty):
 
         return augment(self, data)
 
-    def equation(self, dialect: str = "text", *, digits: int = 4, kind: str = "mean", table: str = "data") -> str:
+    def equation(
+        self,
+        dialect: str = "text",
+        *,
+        digits: int = 4,
+        kind: str = "mean",
+        table: str = "data",
+        symbolic: bool = False,
+    ) -> str:
         """The fitted equation, to read or to compute with elsewhere.
 
         Parameters
@@ -142,6 +150,8 @@ class Fit(Uncertainty):
             What "python" and "sql" compute: the mean, or the linear predictor.
         table : str
             The table that the SELECT reads. (SQL has no probit: its mean raises NotAvailableError.)
+        symbolic : bool
+            Of a curve, "text" and "latex": the names of the parameters in the place of their values.
 
         Examples
         --------
@@ -151,7 +161,7 @@ class Fit(Uncertainty):
         """
         from thalweg.show.equation import equation
 
-        return equation(self, dialect, digits=digits, kind=kind, table=table)
+        return equation(self, dialect, digits=digits, kind=kind, table=table, symbolic=symbolic)
 
     def plot(
         self,
@@ -166,9 +176,11 @@ class Fit(Uncertainty):
 
         Parameters
         ----------
-        kind : {"fit", "residuals", "qq", "scale", "leverage", "diagnostics", "coefficients"}
-            "fit" is the data with the fitted curve and its band, or a panel per predictor; "diagnostics" is the four
-            before it together. All but "fit" and "coefficients" need the rows, which a loaded model does not hold.
+        kind : {"fit", "residuals", "qq", "scale", "leverage", "diagnostics", "coefficients", "correlation", "profile"}
+            "fit" is the data with the fitted curve and its band, or a panel per predictor; of a curve with its
+            residuals below. "diagnostics" is the four before it together. "profile" is of curves: how far the profile
+            likelihood of each parameter is from what its standard error supposes. All but "fit", "coefficients" and
+            "correlation" need the rows, which a loaded model does not hold.
             Of the way to the fit: "loss", "traces" (coefficients by step), "surface" and "surface3d" (the loss over two
             coefficients, with the path on it), "gradient" and "rate".
         path : path, optional

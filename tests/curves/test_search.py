@@ -278,12 +278,15 @@ def test_other_minima_are_told_with_their_squares():
 
 
 def test_sentences():
-    assert sentence(Minima(others=[0.51], elsewhere=2, starts=8), 1.0).endswith("squares is 2% larger.")
-    assert sentence(Minima(starts=1), 1.0) == ""
-    assert sentence(Minima(starts=32), 1.0) == "Best of 32 starts."
-    assert sentence(Minima(others=[0.6, 0.7], elsewhere=9, starts=32), 1.0) == (
-        "Best of 32 starts; 9 of them ended at 2 other minima; the next one's residual sum of squares is 1.2 times as"
-        " large."
+    assert sentence(Minima(others=[0.51], elsewhere=2, starts=8), 1.0, given=False).endswith("squares is 2% larger.")
+    assert sentence(Minima(starts=1), 1.0, given=True) == ""
+    assert sentence(Minima(starts=32), 1.0, given=False) == "The best minimum of 32 starts, chosen from the data."
+    assert sentence(Minima(starts=33), 1.0, given=True) == (
+        "The best minimum of 33 starts: the given one, whose minimum was in doubt, and 32 more."
+    )
+    assert sentence(Minima(others=[0.6, 0.7], elsewhere=9, starts=32), 1.0, given=False) == (
+        "The best minimum of 32 starts, chosen from the data; 9 of them ended at 2 other minima; the next one's"
+        " residual sum of squares is 1.2 times as large."
     )
 
 

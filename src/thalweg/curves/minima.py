@@ -144,8 +144,9 @@ def _given(
     if not missing:
         return np.array([[start[name] for name in names]])
     rows = []
+    bent = {*missing} - {*problem.curve.linear()}  # the others are solved for
     for i, values in enumerate(placed(sample, problem.curve.equation)):
-        for j in range(1 if len(values) >= len(missing) else SCREENED):
+        for j in range(1 if bent <= values.keys() else SCREENED):
             row = drawn[(i * SCREENED + j) % len(drawn)].copy()
             for name, value in {**values, **start}.items():
                 if name in names:

@@ -25,6 +25,7 @@ from thalweg.curves.graph import Graph
 from thalweg.curves.language import Equation, Use, build, vocabulary
 from thalweg.curves.named import ALIASES, CURVES
 from thalweg.curves.named.base import NamedCurve
+from thalweg.curves.peaks import choices, is_peak
 from thalweg.curves.program import Compiled, Program
 from thalweg.curves.sample import Sample
 from thalweg.data.expression import parse_expression
@@ -96,7 +97,16 @@ def placed(sample: Sample, equation: Equation | None) -> list[Values]:
     for piece in pieces:
         if not piece.added:
             found |= piece.starts(sample.y, sample.weight)[0]
-    return [found | each for each in _backfitted(sample, added)] if added else [found]
+    several = [found | each for each in _read_off(sample, added)]
+    return [*(found | each for each in _backfitted(sample, added)), *several] if added else [found]
+
+
+def _read_off(sample: Sample, pieces: list[Piece]) -> list[Values]:
+    """Several peaks of one variable, read off the rows."""
+    some = [piece for piece in pieces if is_peak(piece.curve)]
+    if len(some) < 2 or any(not np.array_equal(piece.x, some[0].x) for piece in some):
+        return []
+    return choices([(piece.curve, piece.names) for piece in some], some[0].x, sample.y)
 
 
 def _backfitted(sample: Sample, pieces: list[Piece]) -> list[Values]:

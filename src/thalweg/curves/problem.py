@@ -17,13 +17,15 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from scipy.linalg import lapack
 from torch import Tensor
 
 from thalweg.curves.curve import Curve, Evaluator
 from thalweg.curves.device import DevicePart
+from thalweg.curves.triangle import cholesky, condition, joined, triangle_of
 from thalweg.losses.base import Family
+from thalweg.threads import side_by_side
 
+SIDE_BY_SIDE = 100_000  # rows above which several threads read them
 MANY_ROWS = 20_000  # above, cross products in place of QR
 CONDITION = 1e5  # of the scaled triangle: cross products square it
 WIDER = bool(np.finfo(np.longdouble).eps < 1e-18)  # whether a long double is more than a double here
@@ -173,26 +175,35 @@ class CurveProblem:
     def linearize(self, theta: Sequence[Any]) -> Linearization:
         """J, R and q at theta."""
         self.passes += 1
-        p = len(self.names)
-        stacked = _Stack(p, self._careful)
-        value = 0.0
-        for part in self.parts():
-            augmented, more = self._augmented(part, theta)
+        p, value, gathered = len(self.names), 0.0, None
+        for reduced, more in self._each(lambda part: self._reduced(part, theta)):
             value += more
-            if not np.isfinite(value) or not np.isfinite(augmented).all():
+            if not np.isfinite(value) or not np.isfinite(reduced).all():
                 return Linearization(np.inf, np.full((p, p), np.nan), np.full(p, np.nan))
-            stacked.add(augmented, summed=isinstance(part, DevicePart))
-        triangle = stacked.triangle()
-        if not self._careful and (triangle is None or _condition(triangle[:p, :p]) > CONDITION):
+            gathered = reduced if gathered is None else joined(gathered, reduced, careful=self._careful)
+        assert gathered is not None
+        triangle = gathered if self._careful else cholesky(gathered)
+        if not self._careful and (triangle is None or condition(triangle[:p, :p]) > CONDITION):
             self._careful = True
             return self.linearize(theta)
         assert triangle is not None
         return Linearization(value, triangle[:p, :p], triangle[:p, p])
 
-    def _augmented(self, part: Part | DevicePart, theta: Sequence[Any]) -> tuple[Array, float]:
-        """[W^(1/2) F | W^(-1/2) slope]' as rows (p + 1, n), and J of these rows; of a device their sums."""
+    def _each(self, work: Callable[[Any], tuple[Array, float]]) -> Iterable[tuple[Array, float]]:
+        """What `work` makes of each part, on several threads where the rows are many."""
+        parts = self.parts()
+        return side_by_side(work, parts) if self.rows > SIDE_BY_SIDE else map(work, parts)
+
+    def _reduced(self, part: Part | DevicePart, theta: Sequence[Any]) -> tuple[Array, float]:
+        """[F | r] of some rows as a triangle, or as cross products, and J."""
         if isinstance(part, DevicePart):
-            return part.reduced(self.loss, theta, squares=self.squares, careful=self._careful)
+            sums, value = part.reduced(self.loss, theta, squares=self.squares, careful=self._careful)
+            return (sums.T if self._careful else sums), value
+        augmented, value = self._augmented(part, theta)
+        return (triangle_of(augmented) if self._careful else augmented @ augmented.T), value
+
+    def _augmented(self, part: Part, theta: Sequence[Any]) -> tuple[Array, float]:
+        """[W^(1/2) F | W^(-1/2) slope]' as rows (p + 1, n), and J of these rows."""
         f, jacobian = part.evaluator.jacobian(theta)
         out = np.empty((len(jacobian) + 1, len(f)))
         eta = f if part.offset is None else f + part.offset
@@ -225,19 +236,19 @@ class CurveProblem:
         self.passes += 1
         total: Any = 0.0
         value = 0.0
-        for part in self.parts():
-            with np.errstate(all="ignore"):
-                sums, more = self._gradient(part, theta)
-                total = total + sums
-            value += more
+        for sums, more in self._each(lambda part: self._gradient(part, theta)):
+            total, value = total + sums, value + more
         return total, value
 
     def _gradient(self, part: Part | DevicePart, theta: Sequence[Any]) -> tuple[Vector, float]:
         if isinstance(part, DevicePart):
             return part.gradient(self.loss, theta, squares=self.squares)
-        f, jacobian = part.evaluator.jacobian(theta)
-        slope, more = self._slope(part, f)
-        return (jacobian * slope).sum(axis=1), more
+        with np.errstate(all="ignore"):
+            f, jacobian = part.evaluator.jacobian(theta)
+            slope, more = self._slope(part, f)
+            if jacobian.dtype == np.float64:
+                return jacobian @ slope, more
+            return (jacobian * slope).sum(axis=1), more
 
     def _slope(self, part: Part, f: Vector) -> tuple[Vector, float]:
         """w loss' of each row, and J of these rows."""
@@ -255,54 +266,3 @@ class CurveProblem:
         """F'WF v, for whoever asks for curvature."""
         triangle = torch.from_numpy(self.linearize(list(theta.numpy())).triangle)
         return triangle.T @ (triangle @ v)
-
-
-class _Stack:
-    """Rows of [F | r]' gathered to one triangle, block by block."""
-
-    def __init__(self, p: int, careful: bool) -> None:
-        self.p, self.careful = p, careful
-        self.gathered: Array | None = None
-
-    def add(self, augmented: Array, summed: bool = False) -> None:
-        """Some rows, (p + 1, n), which are overwritten; `summed`: their cross products, or a triangle's transpose."""
-        if not self.careful:
-            product = augmented if summed else augmented @ augmented.T
-            self.gathered = product if self.gathered is None else self.gathered + product
-            return
-        if self.gathered is not None:
-            augmented = np.concatenate([self.gathered.T, augmented], axis=1)
-        self.gathered = _qr(augmented)
-
-    def triangle(self) -> Array | None:
-        """R and q, (p + 1, p + 1); None where the cross products have no Cholesky factor."""
-        assert self.gathered is not None
-        if self.careful:
-            return self.gathered
-        product = self.gathered
-        scale = np.sqrt(product.diagonal()).copy()
-        scale[scale == 0] = 1.0
-        scaled = product / scale / scale[:, None]
-        factor, failed = lapack.dpotrf(scaled[:-1, :-1], lower=0, clean=1)
-        if failed:
-            return None
-        right, _ = lapack.dtrtrs(factor, scaled[:-1, -1:], lower=0, trans=1)
-        out = np.zeros_like(product)
-        out[:-1, :-1], out[:-1, -1] = factor * scale[:-1], right[:, 0] * scale[-1]
-        return out
-
-
-def _qr(rows: Array) -> Array:
-    """The triangle of the QR decomposition of rows' = (n, p + 1), as (p + 1, p + 1); zeros below where n is less."""
-    width, n = rows.shape
-    factored, _, _, _ = lapack.dgeqrf(rows.T, overwrite_a=1)
-    out = np.zeros((width, width))
-    out[: min(width, n)] = np.triu(factored[:width])
-    return out
-
-
-def _condition(triangle: Array) -> float:
-    """Condition number of a triangle with its columns scaled to one length."""
-    norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
-    sizes = np.linalg.svd(triangle / np.where(norms == 0, 1, norms), compute_uv=False)
-    return float(sizes[0] / sizes[-1]) if sizes[-1] > 0 else np.inf

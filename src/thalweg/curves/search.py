@@ -23,7 +23,7 @@ from numpy import ndarray
 from thalweg.curves.doubt import doubtful
 from thalweg.curves.minima import EQUAL, SAME, STARTS, Minima, Minimum, many_starts, rounding, screened
 from thalweg.curves.parameters import Parameters
-from thalweg.curves.problem import CurveProblem
+from thalweg.curves.problem import CurveProblem, Part
 from thalweg.curves.sample import Sample, sample_of
 from thalweg.curves.scales import Angle
 from thalweg.curves.spec import CurveSpec
@@ -35,6 +35,7 @@ from thalweg.solvers.base import Solution, Status
 from thalweg.solvers.iterate import solve
 from thalweg.solvers.levenberg_marquardt import LevenbergMarquardt
 
+WARM = 100_000  # rows above which the first steps are taken on a sample
 ONE_BY_ONE = 8  # starts of a curve that does not take candidates in batches
 NEAR = 1e-4  # of each parameter: runs that end closer have met
 ENDED = (Status.CONVERGED, Status.LIMIT, Status.STALLED)  # by itself: anything else is somebody's wish
@@ -131,16 +132,35 @@ class _Search:
         if not self.complete:
             self.sample = sample_of(self.problem)
             return self._without_start()
-        solution = self._run(self.problem.start)
+        solution = self._run(self._nearer(self.problem.start))
         if self.single or solution.status not in ENDED:
             return Found(self.problem, solution)
         try:
-            self.sample = sample_of(self.problem)
+            self.sample = self.sample or sample_of(self.problem)
             if not self.wanted and not doubtful(self.problem, self.sample, solution):
                 return Found(self.problem, solution)
             return self._many(solution)
         except KeyboardInterrupt:
             return Found(self.problem, replace(solution, status=Status.INTERRUPTED))
+
+    def _nearer(self, start: Float[ndarray, "p"]) -> Float[ndarray, "p"]:
+        """Over many rows the first steps are taken on a sample of them, where that ends well."""
+        if self.single or self.problem.rows <= WARM or not self.problem.squares:
+            return start
+        self.sample = sample_of(self.problem)
+        if self.sample is None:
+            return start
+        part = Part(self.sample.evaluator, self.sample.y, self.sample.weight)
+        few = CurveProblem(
+            self.problem.curve,
+            lambda: (part,),
+            self.problem.loss,
+            self.sample.y.size,
+            lower=self.problem.lower,
+            upper=self.problem.upper,
+        )
+        found = solve(LevenbergMarquardt(polish=False), few, torch.from_numpy(start.copy()))
+        return found.theta.numpy() if found.status is Status.CONVERGED else start
 
     def _run(self, start: Float[ndarray, "p"]) -> Solution:
         """A run that the observers see."""
@@ -227,7 +247,9 @@ class _Search:
 
     def _told(self, solution: Solution, minima: Minima) -> Found:
         others = tuple(2 * value for value in minima.others)
-        return Found(self.problem, solution, minima.starts, others, sentence(minima, 2 * solution.value))
+        return Found(
+            self.problem, solution, minima.starts, others, sentence(minima, 2 * solution.value, given=self.complete)
+        )
 
     def _interrupted(self, first: Solution | None, minima: Minima) -> Found:
         """The best so far."""
@@ -263,7 +285,7 @@ class _Search:
         return self._told(self._run(minima.best.theta), minima)
 
 
-def sentence(minima: Minima, squares: float) -> str:
+def sentence(minima: Minima, squares: float, *, given: bool) -> str:
     """How the minimum was found.
 
     Parameters
@@ -271,15 +293,23 @@ def sentence(minima: Minima, squares: float) -> str:
     minima : Minima
     squares : float
         The residual sum of squares at the best.
+    given : bool
+        Whether the user gave a start for every parameter, one of those that were tried.
 
     Examples
     --------
-    >>> sentence(Minima(others=[7.0], elsewhere=5, starts=32), 10.0)
-    'Best of 32 starts; 5 of them ended at another minimum, whose residual sum of squares is 1.4 times as large.'
+    >>> print(sentence(Minima(others=[7.0], elsewhere=5, starts=32), 10.0, given=False))
+    The best minimum of 32 starts, chosen from the data; 5 of them ended at another minimum, whose residual sum of \
+squares is 1.4 times as large.
     """
     if minima.starts < 2:
         return ""
-    head = f"Best of {minima.starts} starts"
+    head = f"The best minimum of {minima.starts} starts"
+    head += (
+        f": the given one, whose minimum was in doubt, and {minima.starts - 1} more"
+        if given
+        else ", chosen from the data"
+    )
     if not minima.others:
         return f"{head}."
     count = len(minima.others)

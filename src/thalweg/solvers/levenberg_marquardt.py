@@ -44,10 +44,11 @@ from thalweg.curves.problem import CurveProblem, Linearization
 from thalweg.errors import OptionError
 from thalweg.solvers.base import Solution, Solver, State, Status
 
+CROSSINGS = 3  # solves of one step about bounds
 INNER = 60  # trials of one step
 TRUST = (0.25, 0.75)  # rho below which the radius shrinks, above which it grows
 POLISHES = 40  # steps of step 6
-PATIENCE = 3  # steps of step 6 in a row that are no shorter than the shortest so far
+PATIENCE = 3  # steps of step 6 in a row that are no shorter than the shortest so far, in long double
 ENOUGH = 1e-4  # rho above which a step is taken
 CLOSE = 1e-3  # where steps of (4) are lost in the rounding of J, those of (6) may go on from here
 UNFELT = 1e-13  # singular values of the scaled Jacobian below this, of the largest, are zero
@@ -160,12 +161,16 @@ class LevenbergMarquardt(Solver[CurveProblem]):
 
     def step(self, objective: CurveProblem, state: State) -> CurveState:
         assert isinstance(state, CurveState)
+        with np.errstate(all="ignore"):
+            return self._stepped(objective, state)
+
+    def _stepped(self, objective: CurveProblem, state: CurveState) -> CurveState:
         if state.polish is not None or self._near(state):
             return self._polished(objective, state)
         steps, radius = state.steps, state.radius
         assert steps is not None
         for _ in range(INNER):
-            move, bound = steps.within(radius)
+            move, bound = steps.inside(objective, radius) if objective.bounded else steps.within(radius)
             new = _inside(objective, steps.at, steps.at + move)
             move = new - steps.at
             length = _length(steps.scale * move)
@@ -216,7 +221,9 @@ class LevenbergMarquardt(Solver[CurveProblem]):
             polish = replace(polish, best=polish.wide, size=size, idle=0)
         else:
             polish = replace(polish, idle=polish.idle + 1)
-        if polish.idle >= PATIENCE or polish.count >= POLISHES or size <= 1e-20:
+        wide = polish.wide.dtype == np.longdouble
+        patience, least = (PATIENCE, 1e-20) if wide else (1, 1e-15)
+        if polish.idle >= patience or polish.count >= POLISHES or size <= least:
             return self._finished(objective, state, polish)
         new = _inside(objective, polish.wide, polish.wide + move)
         polish = replace(polish, wide=new, count=polish.count + 1, last=(new - polish.wide, gradient))
@@ -244,7 +251,9 @@ class LevenbergMarquardt(Solver[CurveProblem]):
     def solution(self, objective: CurveProblem, state: State, status: Status) -> Solution:
         assert isinstance(state, CurveState)
         inverse, unfelt, held = self._inverse(objective, state)
-        details = {"undetermined": unfelt, "held": held, "size": state.size}
+        details: dict[str, Any] = {"undetermined": unfelt, "held": held, "size": state.size}
+        if state.steps is not None:
+            details["linear"] = state.steps.linear
         return Solution(
             theta=state.theta,
             status=status,
@@ -272,13 +281,23 @@ class LevenbergMarquardt(Solver[CurveProblem]):
 class _Steps:
     """Points 2 and 3 at one Jacobian."""
 
-    def __init__(self, objective: CurveProblem, linear: Linearization, scale: Array, at: Array) -> None:
+    def __init__(
+        self,
+        objective: CurveProblem,
+        linear: Linearization,
+        scale: Array,
+        at: Array,
+        held: Array | None = None,
+        shift: Array | None = None,
+    ) -> None:
         self.linear, self.at = linear, at
         self.scale = scale if scale.all() else np.where(scale > 0, scale, 1.0)
         self.free = np.ones(len(at), dtype=bool)
         if objective.bounded:
             self.free = self._free(objective)
-        self._decompose()
+        if held is not None:
+            self.free = self.free & ~held
+        self._decompose(linear.right if shift is None else linear.right + linear.triangle @ shift)
 
     def _free(self, objective: CurveProblem) -> Array:
         """Parameters that are not on a bound which the gradient pushes them over."""
@@ -287,7 +306,7 @@ class _Steps:
         high = (self.at >= objective.upper) & (gradient < 0)
         return ~(low | high | (objective.lower == objective.upper))
 
-    def _decompose(self) -> None:
+    def _decompose(self, right: Array) -> None:
         scaled = self.linear.triangle / self.scale
         if not self.free.all():
             scaled = scaled * self.free
@@ -295,7 +314,7 @@ class _Steps:
         if info:
             u, s, vt = np.linalg.svd(scaled)
         self.s, self.vt = s, vt
-        self.q = u.T @ self.linear.right
+        self.q = u.T @ right
         self.felt = s > UNFELT * s[0] if s[0] > 0 else np.zeros(len(s), dtype=bool)
 
     def relative(self, move: Array) -> float:
@@ -323,6 +342,21 @@ class _Steps:
             return move, False
         return self._step(self._damping(radius)), True
 
+    def inside(self, objective: CurveProblem, radius: float) -> tuple[Array, bool]:
+        """The same within bounds: what would cross one stops there, and the others' step is taken about that."""
+        move, bound = self.within(radius)
+        held = np.zeros(len(move), dtype=bool)
+        for _ in range(CROSSINGS):
+            new = _inside(objective, self.at, self.at + move)
+            crossed = (new != self.at + move) & ~held
+            if not crossed.any():
+                break
+            held = held | crossed
+            shift = np.where(held, new - self.at, 0.0)
+            others, bound = _Steps(objective, self.linear, self.scale, self.at, held, shift).within(radius)
+            move = np.where(held, shift, others)
+        return move, bound
+
     def _damping(self, radius: float) -> float:
         """lambda with |D d(lambda)| = radius, by Newton's method on its reciprocal [1, equation 5.5]."""
         s, c = self.s, (self.s * self.q)
@@ -334,7 +368,9 @@ class _Steps:
             if abs(length - radius) <= 0.1 * radius:
                 break
             low, high = (damping, high) if length > radius else (low, damping)
-            slope = -float(np.sum(c * c / below**3)) / length
+            slope = -float(np.sum(c * c / below**3)) / length if length > 0 else 0.0
+            if slope == 0.0:  # beneath all numbers: the step is as short as it gets
+                break
             damping -= (length - radius) / slope * (length / radius)
             if not low < damping < high:
                 damping = max(1e-3 * high, float(np.sqrt(low * high)))
