@@ -13,7 +13,7 @@ from jaxtyping import install_import_hook
 install_import_hook(
     ["thalweg.objective", "thalweg.losses", "thalweg.solvers", "thalweg.data.matrix", "thalweg.data.block",
      "thalweg.data.rows", "thalweg.doubled", "thalweg.diagnose", "thalweg.inference", "thalweg.conclude",
-     "thalweg.problem", "thalweg.predictors", "thalweg.derivatives"],
+     "thalweg.problem", "thalweg.predictors", "thalweg.derivatives", "thalweg.curves", "thalweg.estimators"],
     "numeric_tower.checked",
 )
 import numpy as np
@@ -48,6 +48,23 @@ for solver in (tw.GradientDescent(0.1, 50), tw.GradientDescent(0.1, 50, momentum
         str(fit.diagnose())
 tw.fit(tw.Elementwise(), {"x": data["x"].reshape(6, 10), "y": data["y"].reshape(6, 10)}, solver=tw.LBFGS())
 tw.fit("y ~ x + I(2 * x) + g", data, weights="size", cluster="g")
+curve = "y = a * exp(k * x) + c"
+start = {"a": 1, "k": 0.1, "c": 0}
+for options in ({}, {"start": start}, {"weights": "size", "weights_kind": "absolute"}, {"cluster": "g"},
+                {"family": "huber"}, {"by": "g", "shared": ["k"]}, {"tied": {"c": "2 * a"}, "bounds": {"k": (0, 1)}}):
+    made = tw.fit(curve, data, **options)
+    made.summary()
+    made.predict({name: data[name][:5] for name in ("x", "g")}, interval="mean")
+    made.residuals("deviance")
+made = tw.fit(curve, data)
+made.intervals(method="profile")
+made.bootstrap(replicates=50)
+tw.fit("count = exp(a + b * x)", data, family="poisson").vcov("HC0")
+tw.fit(curve, data, by="g").tidy()
+tw.fit(curve, data, start={"a": 1, "k": 0.1, "c": 0}, solver=tw.GradientDescent(0.05, 20))
+tw.fit(lambda x, a, k: a * np.exp(k * x), data)
+tw.curve_fit(lambda x, a, k: a * np.exp(k * x), data["x"], data["y"])
+tw.CurveRegressor("a * exp(k * x)").fit(data["x"][:, None], data["y"])
 try:
     thalweg.objective.Objective(fit.rows, fit.family)(fit.theta[:, None], 0)
 except Exception as error:

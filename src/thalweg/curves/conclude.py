@@ -83,7 +83,12 @@ def conclude_curve(
         options={**choices.options(), **_searched(found), **_tied(parameters)},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
-        solution=replace(found.solution, theta=theta, details={**details, "parameters": parameters, "free": free}),
+        solution=replace(
+            found.solution,
+            theta=theta,
+            inverse_curvature=unscaled,
+            details={**details, "parameters": parameters, "free": free},
+        ),
         trace=history,
         rows=rows,
         held=held(parameters, found, slope.numpy(), () if known is None else known.undetermined),

@@ -18,7 +18,7 @@ from thalweg.curves.language import Equation, build
 from thalweg.curves.program import Compiled
 from thalweg.data.nodes import Node
 
-Columns = Mapping[str, Float[np.ndarray, "n"]]
+Columns = Mapping[str, Float[np.ndarray, "*n"]]  # (n,), or (K, n) where each of K candidates has rows of its own
 Theta = Sequence[Any]
 """One entry per parameter: a number; (n,), a value per row; or (K, 1), K candidates at once."""
 
@@ -142,7 +142,7 @@ class Expression(Curve):
             places[name] = made.copy_into(graph, build(made, node, ()), places)
         root = self.graph.copy_into(graph, self.root, places)
         free = [name for name in self.parameters if name not in places]
-        return Expression(graph, root, free, self.title, self.equation, self.positive - places.keys())
+        return Expression(graph, root, free, self.title, self.equation, self.positive.difference(places))
 
     def linear(self) -> tuple[str, ...]:
         return linear_parameters(self.graph, self.root, self.parameters)

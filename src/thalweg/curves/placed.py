@@ -22,12 +22,14 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from thalweg.curves.graph import Graph
-from thalweg.curves.language import Equation, Use, build, vocabulary
+from thalweg.curves.language import Equation, build
 from thalweg.curves.named import ALIASES, CURVES
 from thalweg.curves.named.base import NamedCurve
 from thalweg.curves.peaks import choices, is_peak
 from thalweg.curves.program import Compiled, Program
 from thalweg.curves.sample import Sample
+from thalweg.curves.vocabulary import vocabulary
+from thalweg.curves.written_out import Use
 from thalweg.data.expression import parse_expression
 from thalweg.data.nodes import Binary, Call, Name, Node, children
 

@@ -38,7 +38,7 @@ class Restricted(Curve):
             made = Graph()
             places[name] = made.copy_into(graph, build(made, node, ()), places)
         self.parameters = tuple(name for name in inner.parameters if name not in places)
-        self.positive = inner.positive - places.keys()
+        self.positive = inner.positive.difference(places)
         self.derivatives = inner.derivatives
         self._ties = _Ties(graph, [places.get(n, -1) for n in inner.parameters], inner.parameters, self.parameters)
 

@@ -12,8 +12,8 @@ from thalweg.errors import NotAvailableError
 if TYPE_CHECKING:
     from thalweg.curves.curve import Curve
     from thalweg.curves.graph import Graph
-    from thalweg.curves.language import Use
     from thalweg.curves.named import NamedCurve
+    from thalweg.curves.written_out import Use
 
 MOST_NODES = 3000  # of an expression that is written out: more is for machines
 _BINARY = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
@@ -85,7 +85,7 @@ class _Forms:
 
 def _written_out(curve: NamedCurve, arguments: tuple[Node, ...]) -> Node:
     """The textbook's expression of a named curve."""
-    from thalweg.curves.language import vocabulary
+    from thalweg.curves.vocabulary import vocabulary
     from thalweg.data.expression import parse_expression
     from thalweg.show.textbook import textbook
 

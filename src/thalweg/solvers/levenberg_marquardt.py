@@ -31,29 +31,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from math import isfinite, sqrt
 from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
-from scipy.linalg.lapack import dgesdd
 from torch import Tensor
 
 from thalweg.curves.problem import CurveProblem, Linearization
 from thalweg.errors import OptionError
 from thalweg.solvers.base import Solution, Solver, State, Status
+from thalweg.solvers.last_digits import Polish, inverse_times, updated
+from thalweg.solvers.trust_region import Array, Steps, length_of, moved_inside
 
-CROSSINGS = 3  # solves of one step about bounds
 INNER = 60  # trials of one step
 TRUST = (0.25, 0.75)  # rho below which the radius shrinks, above which it grows
 POLISHES = 40  # steps of step 6
-PATIENCE = 3  # steps of step 6 in a row that are no shorter than the shortest so far, in long double
+PATIENCE = 3  # steps of step 6 in a row that are no shorter than the shortest so far
+ROUNDED = 1e-12  # length of a step in float64 below which the first longer one is the last
 ENOUGH = 1e-4  # rho above which a step is taken
 CLOSE = 1e-3  # where steps of (4) are lost in the rounding of J, those of (6) may go on from here
-UNFELT = 1e-13  # singular values of the scaled Jacobian below this, of the largest, are zero
-
-Array = np.ndarray
 
 
 @final
@@ -63,7 +60,7 @@ class CurveState(State):
 
     Attributes
     ----------
-    steps : _Steps
+    steps : Steps
         The linearization at theta, decomposed.
     scale : ndarray, (p,)
         D.
@@ -76,47 +73,12 @@ class CurveState(State):
         Whether no acceptable step was found.
     """
 
-    steps: _Steps | None = None
+    steps: Steps | None = None
     scale: Array | None = None
     radius: float = np.inf
     size: float = np.inf
     polish: Polish | None = None
     failed: bool = False
-
-
-@final
-@dataclass(frozen=True)
-class Polish:
-    """Where step 6 is: at `wide`, whose gradient is `gradient`, by the inverse H = H0 + sum u u' / d.
-
-    Attributes
-    ----------
-    steps : _Steps
-        H0.
-    wide : ndarray
-        theta in the precision of this step.
-    best : ndarray
-        The one from which the shortest step led on.
-    size : float
-        Length of that step.
-    updates : tuple of (ndarray, float)
-        u and d in scaled coordinates.
-    count, idle : int
-        Steps, and those since the shortest.
-    last : (ndarray, ndarray) or None
-        The last move and the gradient from which it went.
-    done : bool
-    """
-
-    steps: _Steps
-    wide: Array
-    best: Array
-    size: float = np.inf
-    updates: tuple[tuple[Array, float], ...] = ()
-    count: int = 0
-    idle: int = 0
-    last: tuple[Array, Array] | None = None
-    done: bool = False
 
 
 @final
@@ -153,7 +115,7 @@ class LevenbergMarquardt(Solver[CurveProblem]):
 
     def init(self, objective: CurveProblem, theta: Tensor | None) -> CurveState:
         start = objective.start if theta is None else theta.detach().cpu().double().numpy()
-        at = _inside(objective, start, start)
+        at = moved_inside(objective, start, start)
         linear = objective.linearize(_entries(at))
         if not np.isfinite(linear.value):
             return CurveState(_tensor(at), linear.value, np.inf, 0, failed=True)
@@ -171,9 +133,9 @@ class LevenbergMarquardt(Solver[CurveProblem]):
         assert steps is not None
         for _ in range(INNER):
             move, bound = steps.inside(objective, radius) if objective.bounded else steps.within(radius)
-            new = _inside(objective, steps.at, steps.at + move)
+            new = moved_inside(objective, steps.at, steps.at + move)
             move = new - steps.at
-            length = _length(steps.scale * move)
+            length = length_of(steps.scale * move)
             if length == 0.0 or (new == steps.at).all():
                 break
             linear = objective.linearize(_entries(new))
@@ -212,8 +174,8 @@ class LevenbergMarquardt(Solver[CurveProblem]):
         polish = state.polish or self._begun(objective, state)
         with np.errstate(all="ignore"):
             gradient, value = objective.gradient(_entries(polish.wide))
-        polish = _updated(polish, gradient)
-        move = -_inverse_times(polish, gradient)
+        polish = updated(polish, gradient)
+        move = -inverse_times(polish, gradient)
         size = polish.steps.relative(move)
         if not isfinite(size) or not isfinite(value):
             return self._finished(objective, state, polish)
@@ -222,10 +184,10 @@ class LevenbergMarquardt(Solver[CurveProblem]):
         else:
             polish = replace(polish, idle=polish.idle + 1)
         wide = polish.wide.dtype == np.longdouble
-        patience, least = (PATIENCE, 1e-20) if wide else (1, 1e-15)
+        patience, least = (PATIENCE, 1e-20) if wide or polish.size > ROUNDED else (1, 1e-15)
         if polish.idle >= patience or polish.count >= POLISHES or size <= least:
             return self._finished(objective, state, polish)
-        new = _inside(objective, polish.wide, polish.wide + move)
+        new = moved_inside(objective, polish.wide, polish.wide + move)
         polish = replace(polish, wide=new, count=polish.count + 1, last=(new - polish.wide, gradient))
         at = np.asarray(polish.best, dtype=np.float64)
         return replace(state, theta=_tensor(at), value=value, step=state.step + 1, size=polish.size, polish=polish)
@@ -273,158 +235,9 @@ class LevenbergMarquardt(Solver[CurveProblem]):
         if state.steps is None:
             return None, None, ()
         linear = state.steps.linear
-        steps = _Steps(objective, linear, linear.norms, state.theta.numpy())
+        steps = Steps(objective, linear, linear.norms, state.theta.numpy())
         inverse, unfelt = steps.inverse()
         return torch.from_numpy(inverse), unfelt, tuple(int(j) for j in np.flatnonzero(~steps.free))
-
-
-class _Steps:
-    """Points 2 and 3 at one Jacobian."""
-
-    def __init__(
-        self,
-        objective: CurveProblem,
-        linear: Linearization,
-        scale: Array,
-        at: Array,
-        held: Array | None = None,
-        shift: Array | None = None,
-    ) -> None:
-        self.linear, self.at = linear, at
-        self.scale = scale if scale.all() else np.where(scale > 0, scale, 1.0)
-        self.free = np.ones(len(at), dtype=bool)
-        if objective.bounded:
-            self.free = self._free(objective)
-        if held is not None:
-            self.free = self.free & ~held
-        self._decompose(linear.right if shift is None else linear.right + linear.triangle @ shift)
-
-    def _free(self, objective: CurveProblem) -> Array:
-        """Parameters that are not on a bound which the gradient pushes them over."""
-        gradient = self.linear.gradient
-        low = (self.at <= objective.lower) & (gradient > 0)
-        high = (self.at >= objective.upper) & (gradient < 0)
-        return ~(low | high | (objective.lower == objective.upper))
-
-    def _decompose(self, right: Array) -> None:
-        scaled = self.linear.triangle / self.scale
-        if not self.free.all():
-            scaled = scaled * self.free
-        u, s, vt, info = dgesdd(scaled)
-        if info:
-            u, s, vt = np.linalg.svd(scaled)
-        self.s, self.vt = s, vt
-        self.q = u.T @ right
-        self.felt = s > UNFELT * s[0] if s[0] > 0 else np.zeros(len(s), dtype=bool)
-
-    def relative(self, move: Array) -> float:
-        """|D d| / |D theta|."""
-        return _length(self.scale * move) / (_length(self.scale * self.at) or 1.0)
-
-    def _step(self, damping: float) -> Array:
-        """d(lambda)."""
-        s = self.s
-        if damping == 0.0:
-            c = np.divide(self.q, s, out=np.zeros_like(s), where=self.felt)
-        else:
-            c = s * self.q / (s * s + damping)
-        return -(self.vt.T @ c) / self.scale
-
-    @cached_property
-    def undamped(self) -> Array:
-        """d(0)."""
-        return self._step(0.0)
-
-    def within(self, radius: float) -> tuple[Array, bool]:
-        """The step of length `radius` or less, and whether the radius bounds it."""
-        move = self.undamped
-        if _length(self.scale * move) <= 1.1 * radius:
-            return move, False
-        return self._step(self._damping(radius)), True
-
-    def inside(self, objective: CurveProblem, radius: float) -> tuple[Array, bool]:
-        """The same within bounds: what would cross one stops there, and the others' step is taken about that."""
-        move, bound = self.within(radius)
-        held = np.zeros(len(move), dtype=bool)
-        for _ in range(CROSSINGS):
-            new = _inside(objective, self.at, self.at + move)
-            crossed = (new != self.at + move) & ~held
-            if not crossed.any():
-                break
-            held = held | crossed
-            shift = np.where(held, new - self.at, 0.0)
-            others, bound = _Steps(objective, self.linear, self.scale, self.at, held, shift).within(radius)
-            move = np.where(held, shift, others)
-        return move, bound
-
-    def _damping(self, radius: float) -> float:
-        """lambda with |D d(lambda)| = radius, by Newton's method on its reciprocal [1, equation 5.5]."""
-        s, c = self.s, (self.s * self.q)
-        damping = _length(c) / radius * 1e-3
-        low, high = 0.0, _length(c) / radius
-        for _ in range(30):
-            below = s * s + damping
-            length = _length(c / below)
-            if abs(length - radius) <= 0.1 * radius:
-                break
-            low, high = (damping, high) if length > radius else (low, damping)
-            slope = -float(np.sum(c * c / below**3)) / length if length > 0 else 0.0
-            if slope == 0.0:  # beneath all numbers: the step is as short as it gets
-                break
-            damping -= (length - radius) / slope * (length / radius)
-            if not low < damping < high:
-                damping = max(1e-3 * high, float(np.sqrt(low * high)))
-        return damping
-
-    def decrease(self, move: Array) -> float:
-        """What (2) promises of a step: J - (J + g'd + |R d|^2 / 2)."""
-        moved = self.linear.triangle @ move
-        return -float(self.linear.right @ moved + 0.5 * (moved @ moved))
-
-    def inverse_times(self, gradient: Array) -> Array:
-        """H0 g = D (F'WF)^-1 D D^-1 g in scaled coordinates: g is given as D^-1 g, and D times the step comes back."""
-        right = self.vt @ (gradient * self.free)
-        return self.vt.T @ np.divide(right, self.s * self.s, out=np.zeros_like(right), where=self.felt)
-
-    def inverse(self) -> tuple[Array, Array]:
-        """(F'WF)^-1 with zeros for what is not free or not felt, and the directions (k, p) that are not felt."""
-        weights = np.divide(1.0, self.s, out=np.zeros_like(self.s), where=self.felt)
-        half = (self.vt.T * weights) / self.scale[:, None]
-        unfelt = self.vt[~self.felt] * self.free
-        unfelt = unfelt[np.abs(unfelt).max(axis=1) > 0.5 / np.sqrt(len(self.at))] if len(unfelt) else unfelt
-        return half @ half.T, unfelt
-
-
-def _inverse_times(polish: Polish, gradient: Array) -> Array:
-    """H g, on the scale of theta."""
-    scaled = np.asarray(gradient / polish.steps.scale, dtype=np.float64)
-    return _applied(polish, scaled) / polish.steps.scale
-
-
-def _applied(polish: Polish, scaled: Array) -> Array:
-    result = polish.steps.inverse_times(scaled)
-    for u, d in polish.updates:
-        result = result + u * (float(u @ scaled) / d)
-    return result
-
-
-def _updated(polish: Polish, gradient: Array) -> Polish:
-    """The symmetric rank-one update by the last step s and its change of gradient y: u = s - H y, d = u'y."""
-    if polish.last is None:
-        return polish
-    steps, (move, before) = polish.steps, polish.last
-    s = np.asarray(move * steps.scale, dtype=np.float64)
-    y = np.asarray((gradient - before) / steps.scale, dtype=np.float64) * steps.free
-    u = s - _applied(polish, y)
-    d = float(u @ y)
-    if not np.isfinite(d) or abs(d) <= 1e-8 * float(np.linalg.norm(u)) * float(np.linalg.norm(y)):
-        return polish
-    return replace(polish, updates=(*polish.updates, (u, d)))
-
-
-def _inside(objective: CurveProblem, at: Array, new: Array) -> Array:
-    """A point moved into the bounds."""
-    return np.clip(new, objective.lower, objective.upper) if objective.bounded else new
 
 
 def _measured(
@@ -432,20 +245,16 @@ def _measured(
 ) -> CurveState:
     """Points 1, 2 and 5 for a new Jacobian."""
     scale = np.maximum(scale, linear.norms)
-    steps = _Steps(objective, linear, scale, at)
+    steps = Steps(objective, linear, scale, at)
     if radius is None:
-        radius = _length(steps.scale * at) or 1.0
+        radius = length_of(steps.scale * at) or 1.0
     size, offset = steps.relative(steps.undamped), _offset(linear)
     return CurveState(_tensor(at), linear.value, offset, step, steps, scale, radius, size)
 
 
-def _length(x: Array) -> float:
-    return sqrt(float(x @ x))
-
-
 def _offset(linear: Linearization) -> float:
     """Bates and Watts' relative offset [2], without its degrees of freedom: |q| / |r|."""
-    return _length(linear.right) / sqrt(2 * linear.value) if linear.value > 0 else 0.0
+    return length_of(linear.right) / sqrt(2 * linear.value) if linear.value > 0 else 0.0
 
 
 def _advice(objective: CurveProblem, state: CurveState, status: Status, solver: LevenbergMarquardt) -> str:
