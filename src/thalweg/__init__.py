@@ -26,6 +26,7 @@ _HOME = {
     "errors": "thalweg.errors",
     "ExponentialDecay": "thalweg.solvers.schedules",
     "Fit": "thalweg.result",
+    "Fits": "thalweg.curves.fits",
     "fit": "thalweg.fit",
     "GradientBelow": "thalweg.observers.rules",
     "GradientDescent": "thalweg.solvers.gradient_descent",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from thalweg.compare import compare_gradients as compare_gradients
     from thalweg.curves.arguments import Positive as Positive
     from thalweg.curves.drop_in import curve_fit as curve_fit
+    from thalweg.curves.fits import Fits as Fits
     from thalweg.data.datasets import datasets as datasets
     from thalweg.data.datasets import load_dataset as load_dataset
     from thalweg.data.simulate import simulate as simulate
@@ -104,6 +106,7 @@ __all__ = [
     "Elementwise",
     "ExponentialDecay",
     "Fit",
+    "Fits",
     "GradientBelow",
     "GradientDescent",
     "InverseDecay",

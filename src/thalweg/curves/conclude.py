@@ -150,6 +150,11 @@ def whole_theta(parameters: Parameters, free: np.ndarray) -> tuple[Tensor, Tenso
     graph, nodes = _written(parameters)
     values, slopes = [], []
     for name in parameters.names:
+        if name in parameters.free:
+            at = parameters.free.index(name)
+            values.append(float(free[at]))
+            slopes.append([float(j == at) for j in range(len(free))])
+            continue
         program = Compiled(graph, nodes[name], parameters.free).both
         value, *slope = program.run(program.prepare({}), [*free])
         values.append(float(value))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -178,9 +179,12 @@ class _Prepared(Evaluator):
         self.compiled, self.rows, self._columns = compiled, rows, columns
         self.extended = compiled.both.extended
         with np.errstate(all="ignore"):
-            self._value = compiled.value.prepare(columns)
             self._both = compiled.both.prepare(columns)
         self._wide: list[Any] | None = None
+
+    @cached_property
+    def _value(self) -> list[Any]:
+        return self.compiled.value.prepare(self._columns)
 
     def values(self, theta: Theta) -> np.ndarray:
         with np.errstate(all="ignore"):

@@ -167,7 +167,8 @@ def _made(f: Callable[..., Any], x: Any, start: Start, rows: int) -> tuple[Curve
     names = [f"p{i}" for i in range(start.theta.size)]
     known = dict(zip(names, start.theta.tolist(), strict=True))
     sample = {"x": x}
-    curve, _ = curve_of_function(f, ["x"], sample, inputs=["x"], parameters=names, start=known, rows=rows, unused=True)
+    options: dict[str, Any] = {"inputs": ["x"], "parameters": names, "start": known, "rows": rows}
+    curve, _ = curve_of_function(f, ["x"], sample, unused=True, checked=False, **options)
     return curve, curve.over(sample, rows)
 
 

@@ -42,6 +42,7 @@ def curve_of_function(
     start: Mapping[str, float] | None = None,
     rows: int | None = None,
     unused: bool = False,
+    checked: bool = True,
 ) -> tuple[Curve, dict[str, float]]:
     """A function of columns and parameters as a curve.
 
@@ -65,6 +66,8 @@ def curve_of_function(
         Entries of the result; by default the length of the first column.
     unused : bool, default False
         Whether a parameter that the function never uses is let pass.
+    checked : bool, default True
+        Whether a start that is known in full is looked at.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def curve_of_function(
             curve = StackedCurve(curve, arguments.inputs)
     except NotTraceable as problem:
         curve = called_curve(function, arguments, data, count, starts=starts, reason=str(problem), unused=unused)
-    if len(starts) >= len(arguments.parameters):
+    if checked and len(starts) >= len(arguments.parameters):
         check_start(curve, data, count, starts)
     return curve, dict(starts)
 
