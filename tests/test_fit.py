@@ -238,3 +238,47 @@ def test_one_row_is_no_rows() -> None:
     assert "1 row:" in repr(tw.fit("y ~ x - 1", {"x": [1.0], "y": [2.0]}))
     with pytest.raises(ThalwegError, match="has 1 row, "):
         tw.fit("y ~ x", {"x": [1.0], "y": [2.0, 3.0]})
+
+
+def test_arrays_without_a_name_are_answered_with_the_mapping() -> None:
+    x = np.arange(4.0)
+    y = 2 * x + np.array([0.1, -0.1, 0.1, 0.0])
+    mapping = r'fit\(\'y = a \* x\', \{"x": x, "y": y\}\)'
+    fit: Any = tw.fit
+    for arguments, named in (((x, y), {}), ((), {"x": x, "y": y}), ((), {})):
+        with pytest.raises(OptionError, match=mapping):
+            fit("y = a * x", *arguments, **named)
+    with pytest.raises(OptionError, match=r"curve_fit\(f, x, y\)"):
+        fit(lambda x, a: a * x, x, y)
+    with pytest.raises(OptionError, match="there are no data"):
+        fit("y ~ x")
+    assert tw.fit("y = a * x", {"x": x, "y": y}).n == 4  # what it says to write
+
+
+def test_a_curve_after_its_data_is_noticed() -> None:
+    with pytest.raises(OptionError, match=r"swapped. Write fit\('y = a \* x', data\)"):
+        tw.fit({"x": [1.0, 2.0], "y": [1.0, 2.0]}, "y = a * x")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("word", ["lm", "trf", "leastsq"])
+def test_the_methods_of_curve_fit_need_not_be_named(word: str) -> None:
+    with pytest.raises(OptionError, match="Leave it out: a curve is fitted by Levenberg-Marquardt"):
+        tw.fit("y = a * x", {"x": [1.0, 2.0], "y": [1.0, 2.5]}, solver=word)  # type: ignore[call-overload]
+
+
+def test_help_says_what_curves_have() -> None:
+    said = tw.fit.__doc__ or ""
+    assert all(
+        word in said for word in ('"absolute"', "huber", "soft_l1", "cauchy", "scale=", "LevenbergMarquardt(max_steps")
+    )
+
+
+def test_a_warning_names_the_line_of_the_user() -> None:
+    data = {"x": np.arange(6.0), "time": np.arange(6.0), "y": np.array([2.0, 1.3, 0.8, 0.5, 0.4, 0.2])}
+    with pytest.warns(ThalwegWarning) as caught:
+        tw.fit("y = a * x + Time", data)
+    assert all(each.filename == __file__ for each in caught)
+    solver = tw.GradientDescent(lr=0.01, steps=3)
+    with pytest.warns(ThalwegWarning) as caught:
+        tw.fit("y = a * exp(-b * x)", data, start={"a": 1, "b": 1}, solver=solver)
+    assert all(each.filename == __file__ for each in caught)

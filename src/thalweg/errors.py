@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+def spelled_out(text: str) -> str:
+    """A text with its control characters spelled out: a name from a file must not steer a terminal.
+
+    Examples
+    --------
+    >>> spelled_out("a" + chr(27) + "[31m" + chr(10))
+    'a\\x1b[31m\\n'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def visible(text: str) -> str:
+    """The same with its lines kept."""
+    return "\n".join(map(spelled_out, text.split("\n")))
+
+
 class ThalwegError(Exception):
     """Base of every error that Thalweg raises on purpose.
 
@@ -36,7 +52,7 @@ class ThalwegError(Exception):
     def __init__(self, what: str, *, where: str | None = None, advice: str | None = None) -> None:
         self.what, self.where, self.advice = what, where, advice
         place = f" ({where})" if where else ""
-        super().__init__(f"{what}{place}." + (f" {advice}" if advice else ""))
+        super().__init__(visible(f"{what}{place}." + (f" {advice}" if advice else "")))
 
 
 class DataError(ThalwegError, ValueError):
@@ -98,6 +114,9 @@ class NotAvailableError(ThalwegError, AttributeError):
 class ThalwegWarning(UserWarning):
     """Base of every warning."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(visible(text))
+
 
 class ConvergenceWarning(ThalwegWarning):
     """The solver stopped before its optimum; the text carries the number to set."""
@@ -119,10 +138,13 @@ class ExtrapolationWarning(ThalwegWarning):
     """Predictions for rows outside the range of the training data."""
 
 
+_OURS = ("thalweg", "numpy", "torch")  # decorators of the last two stand between our functions
+
+
 def tell(warning: ThalwegWarning) -> None:
-    """Warn, naming as its place the first line outside this package: the user's own."""
+    """Warn, naming as its place the first line outside this package, and what wraps it: the user's own."""
     frame: FrameType | None = sys._getframe(1)
     level = 2
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "thalweg":
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
         frame, level = frame.f_back, level + 1
     warnings.warn(warning, stacklevel=level)

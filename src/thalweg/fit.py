@@ -16,7 +16,7 @@ from thalweg.curves.fit import fit_curve
 from thalweg.curves.language import is_equation
 from thalweg.descent import Descent
 from thalweg.errors import OptionError
-from thalweg.foreign import covariance_kind
+from thalweg.foreign import check_arrays, covariance_kind
 from thalweg.foreign_solvers import solver_advice
 from thalweg.inference.covariance import check_kind
 from thalweg.inference.distributions import check_level
@@ -50,8 +50,8 @@ def fit(formula: Predictor | Module, data: Any, **options: Any) -> Descent: ...
 def fit(formula: str | Callable[..., Any], data: Any, **options: Any) -> Fit: ...
 def fit(
     formula: str | Callable[..., Any] | Predictor | Module,
-    data: Any,
-    *,
+    data: Any = None,
+    *more: Any,
     family: str | Family | Mapping[str, Any] = "gaussian",
     link: str | None = None,
     weights: Any = None,
@@ -107,16 +107,19 @@ def fit(
         polars or pyarrow table; a mapping of names to lists, NumPy arrays or tensors (a 2-D array is a term of many
         columns); the name of a built-in data set (`thalweg.datasets`).
     family : str or Family, default "gaussian"
-        gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial, tweedie. Its parameter is given by
-        keyword: ``power=1.5`` (Tweedie), ``alpha=0.7`` (negative binomial; estimated where it is not given).
+        gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial, tweedie; huber, soft_l1 and cauchy,
+        which outliers pull less. Its parameter is given by keyword: ``power=1.5`` (Tweedie), ``alpha=0.7`` (negative
+        binomial; estimated where it is not given), ``scale=0.5`` (the last three: residuals beyond it count less; of a
+        curve it is found from the residuals where it is not given).
     link : str, optional
         identity, log, logit, probit, cloglog, loglog, cauchit, inverse, inverse_squared, sqrt, power; by default the
         family's usual one.
     weights : str or array, optional
         A column, an expression, or an array with one entry per row, >= 0.
-    weights_kind : {"precision", "frequency", "sampling"}
+    weights_kind : {"precision", "frequency", "sampling", "absolute"}
         What a weight means, hence what standard errors follow: the inverse of a relative variance (R's weights), a
-        count of equal rows, or the inverse of a probability of being sampled (robust standard errors).
+        count of equal rows, the inverse of a probability of being sampled (robust standard errors), or the inverse of a
+        variance that is known (1 / sigma**2): standard errors are then not scaled by the residuals.
     offset, exposure : str or array, optional
         Added to eta as it is, and as its logarithm.
     trials : str or array, optional
@@ -153,7 +156,8 @@ def fit(
         From how many points a curve's minimum is searched: 1 from the given start only; by default from many where none
         is given, or where the first minimum is doubtful. The seed is that of these points.
     max_iter, tol :
-        For Newton's method: most steps, and the distance from the optimum, in standard errors, at which to stop.
+        Of formulas, for Newton's method: most steps, and the distance from the optimum, in standard errors, at which to
+        stop. Of curves they are the solver's: ``solver=thalweg.LevenbergMarquardt(max_steps=500)``.
     progress : callable, optional
         Called with each state of the solver, as `thalweg.observers.Progress` to see a line on standard error.
     observers : sequence of callables
@@ -164,8 +168,8 @@ def fit(
     resume : bool, optional
         Whether to go on from the checkpoint where there is one; by default a checkpoint that exists is an error.
     **options :
-        Parameters of the family (alpha, power) and of the link (exponent), and how to read a text file: delimiter,
-        decimal, encoding, header, format, text (columns that are categories although they hold numbers).
+        Parameters of the family (alpha, power, scale) and of the link (exponent), and how to read a text file:
+        delimiter, decimal, encoding, header, format, text (columns that are categories although they hold numbers).
 
     Returns
     -------
@@ -199,6 +203,7 @@ def fit(
     >>> {name: round(value, 3) for name, value in tw.fit("y = a * exp(-b * x)", data).coefficients.items()}
     {'a': 2.114, 'b': 0.455}
     """
+    check_arrays(formula, data, more, options)
     if isinstance(formula, Predictor | Module) and not isinstance(solver, LevenbergMarquardt):
         told = locals()
         given = {name: told[name] for name in SIGNATURE if told[name] is not DEFAULTS[name]}

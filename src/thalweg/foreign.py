@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from thalweg.errors import OptionError
@@ -21,7 +21,7 @@ _BATCHES = "an option of the solver: solver=thalweg.SGD(lr=0.1, epochs=10, batch
 _OPTIMIZER = 'an option of the solver: solver=thalweg.TorchOptimizer("Adam", lr=0.01{})'
 _OBSERVERS = "observers=[...], a list of functions of the solver's state, rules and callbacks of scikit-learn"
 _PENALTY = "nothing: there are no penalties yet"
-_FORMULA = 'a formula: thalweg.fit("y ~ x", {"y": y, "x": x})'
+_FORMULA = 'a name in the data: thalweg.fit("y ~ x", {"x": x, "y": y})'
 
 FOREIGN = {
     **dict.fromkeys(["cov_type", "robust", "vcov", "vcov_type", "se", "se_type", "use_t", "hc"], _ROBUST),
@@ -78,23 +78,28 @@ RESULTS = {
     **dict.fromkeys(["tvalues", "zvalues", "statistic", "params_table"], "tidy()"),
     **dict.fromkeys(["conf_int", "confint"], "intervals(level)"),
     **dict.fromkeys(["cov_params", "get_robustcov_results", "cov"], "vcov(kind)"),
-    **dict.fromkeys(["resid", "resid_pearson", "resid_deviance", "resid_response"], "residuals(kind)"),
+    **dict.fromkeys(["resid", "resid_pearson", "resid_deviance", "resid_response", "residual"], "residuals(kind)"),
     **dict.fromkeys(["fittedvalues", "fitted", "fitted_values", "mu"], "predict()"),
     **dict.fromkeys(["get_prediction", "predict_proba"], "predict(data, interval=...)"),
     **dict.fromkeys(["t_test", "f_test", "wald_test"], 'wald("x = 0")'),
     **dict.fromkeys(["anova", "wald_test_terms"], "term_tests()"),
     **dict.fromkeys(["compare_f_test", "compare_lr_test", "anova_lm"], "compare(other)"),
-    **dict.fromkeys(["popt", "best_values", "best_fit"], "coefficients"),
+    **dict.fromkeys(["popt", "best_values"], "coefficients"),
+    "best_fit": "predict()",
+    "eval": "predict(data)",
+    "eval_uncertainty": "predict(data, interval=0.95)",
     **dict.fromkeys(["pcov", "covar"], "vcov()"),
     **dict.fromkeys(["redchi", "chisqr", "chi2"], "statistics.reduced_chi2, .pearson_chi2"),
     **dict.fromkeys(["ci_report", "conf_interval"], 'intervals(method="profile")'),
-    **dict.fromkeys(["fit_report"], "summary()"),
+    **dict.fromkeys(["fit_report", "report"], "summary()"),
     **dict.fromkeys(["rsquared", "r2"], "r_squared"),
     **dict.fromkeys(["llf", "loglik", "logLik", "loglikelihood"], "log_likelihood"),
     **dict.fromkeys(["rsquared_adj", "deviance", "fvalue", "f_pvalue", "scale", "df_resid", "df_model"], "statistics"),
     **dict.fromkeys(["nobs", "n_obs"], "n"),
     **dict.fromkeys(["get_influence", "hat_matrix_diag", "cooks_distance"], "augment()"),
-    **dict.fromkeys(["converged", "mle_retvals"], "solution.status"),
+    **dict.fromkeys(["converged", "mle_retvals", "success", "ier"], "solution.status"),
+    **dict.fromkeys(["nfev", "nit"], "solution.passes"),
+    **dict.fromkeys(["message", "mesg", "lmdif_message"], "solution.advice"),
 }
 
 
@@ -150,15 +155,48 @@ def check_order(formula: Any, data: Any) -> None:
     OptionError
         Saying which order is meant.
     """
-    is_formula = isinstance(formula, str) and ("~" in formula or not (isinstance(data, str) and "~" in data))
-    if is_formula:
+    if isinstance(formula, str) and not (_is_model(data) and not _is_model(formula)):
         return
-    if isinstance(data, str) and "~" in data:
+    if _is_model(data):
         raise OptionError("the formula and the data are swapped", advice=f"Write fit({data!r}, data): formula first.")
     raise OptionError(
         f"the formula is a {type(formula).__name__}, not text",
-        advice='Write fit("y ~ x", data), where data are a file, a frame, or arrays by name: {"y": y, "x": x}.',
+        advice='Write fit("y ~ x", data), where data are a file, a frame, or arrays by name: {"x": x, "y": y}.',
     )
+
+
+def _is_model(text: Any) -> bool:
+    """Whether it is a text that a formula or a curve can be, and no file's name."""
+    return isinstance(text, str) and ("~" in text or ("=" in text and not text.startswith(("/", "."))))
+
+
+def check_arrays(formula: Any, data: Any, more: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+    """Refuse arrays without a name: as more arguments, as in other programs, or as keywords.
+
+    Parameters
+    ----------
+    formula, data : Any
+    more : tuple
+        What stood after the data.
+    named : mapping
+        What was given as x=, y= and the like.
+
+    Raises
+    ------
+    OptionError
+        With the mapping to write.
+    """
+    shown = repr(formula) if isinstance(formula, str) else getattr(formula, "__name__", "model")
+    if more:
+        raise OptionError(
+            f"fit takes a formula and data, and {1 + len(more)} things stand after the formula",
+            advice=f'Give the arrays their names: fit({shown}, {{"x": x, "y": y}}).'
+            + (" Or call thalweg.curve_fit(f, x, y)." if callable(formula) else ""),
+        )
+    if data is None:
+        names = [name for name, value in named.items() if not isinstance(value, str | None)] or ["x", "y"]
+        mapping = ", ".join(f'"{name}": {name}' for name in names)
+        raise OptionError("there are no data", advice=f"Arrays go into a mapping: fit({shown}, {{{mapping}}}).")
 
 
 def covariance_kind(kind: str | None) -> str | None:

@@ -10,6 +10,7 @@ SGD = 'thalweg.SGD("auto", epochs=10, batch_size=32)'
 LBFGS = "thalweg.LBFGS()"
 NEWTON = "thalweg.solvers.newton.Newton(max_iter=50)"
 EXACT = ("ols", "lstsq", "least_squares", "leastsquares", "qr", "svd", "cholesky", "exact", "auto")
+LEAST_SQUARES_OF_CURVES = ("lm", "leastsq", "levenberg-marquardt", "levenberg_marquardt", "trf", "dogbox", "curve_fit")
 
 # The names that `thalweg fit --solver` has too, those of classes, and what other programs call them.
 WORDS = {
@@ -51,6 +52,8 @@ def solver_advice(given: Any, *, descent: bool = False) -> str:
         return "Give a solver as solver=thalweg.GradientDescent(lr=0.1), or none: one is chosen."
     if word.lower() in EXACT:
         return "Leave it out: least squares are solved exactly."
+    if word.lower() in LEAST_SQUARES_OF_CURVES:
+        return "Leave it out: a curve is fitted by Levenberg-Marquardt, a line exactly."
     found = _written(word)
     if found is not None:
         return f"Write solver={LBFGS if descent and found == NEWTON else found}."

@@ -169,6 +169,7 @@ class Fit(Uncertainty):
         path: str | Path | None = None,
         *,
         x: str | Sequence[str] | None = None,
+        xscale: str | None = None,
         intercept: bool | None = None,
         parameters: Sequence[str] | None = None,
     ) -> Figure:
@@ -187,6 +188,8 @@ class Fit(Uncertainty):
             A file to write too: .png, .svg, .pdf, .jpg or .webp.
         x : str or list of str, optional
             For "fit": the predictors that get a panel.
+        xscale : {"linear", "log"}, optional
+            For "fit" of a curve: its horizontal axis. By default what suits the values; a logarithmic one holds 0 too.
         intercept : bool, optional
             For "coefficients": whether the intercept is shown (False by default).
         parameters : sequence of str, optional
@@ -207,7 +210,7 @@ class Fit(Uncertainty):
         from thalweg.show.plots import plot
         from thalweg.show.plots.descent import KINDS, plot_descent
 
-        told = {"x": x, "intercept": intercept, "parameters": parameters}
+        told = {"x": x, "xscale": xscale, "intercept": intercept, "parameters": parameters}
         options = {name: value for name, value in told.items() if value is not None}
         if kind in KINDS:
             return plot_descent(self if self.descent is None else self.descent, kind, path, **options)

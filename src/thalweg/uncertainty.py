@@ -12,6 +12,7 @@ from thalweg.errors import NotAvailableError
 from thalweg.way import Way
 
 if TYPE_CHECKING:
+    from thalweg.curves.fits import Fits
     from thalweg.inference.bootstrap import Bootstrap
     from thalweg.inference.hypotheses import WaldTest
     from thalweg.inference.intervals import Intervals
@@ -63,7 +64,7 @@ class Uncertainty(Way):
 
         return term_tests(cast("Fit", self))
 
-    def compare(self, other: Fit) -> NestedTest:
+    def compare(self, other: Fit | Fits, *others: Fit | Fits) -> NestedTest:
         """Test this fit against a larger one that holds it as a special case, or a smaller one inside it.
 
         F = ((D1 - D2) / (p2 - p1)) / phi2 with D the deviance (the residual sum of squares of least squares); where the
@@ -72,8 +73,8 @@ class Uncertainty(Way):
 
         Parameters
         ----------
-        other : Fit
-            Of the same rows, with the same response, weights, family and link.
+        other : Fit or Fits
+            Of the same rows, with the same response, weights, family and link. One only: others are refused.
 
         Returns
         -------
@@ -102,7 +103,7 @@ class Uncertainty(Way):
         """
         from thalweg.inference.nested import compare
 
-        return compare(cast("Fit", self), other)
+        return compare(cast("Fit", self), other, *others)
 
     def intervals(self, level: float | None = None, method: str = "wald", **options: Any) -> Intervals:
         """Confidence intervals of the parameters by name, (low, high); NaN where theory gives none.

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -361,3 +362,94 @@ def test_help_leads_a_newcomer(call):
         option in text for option in ("--bounds", "--fix", "--tie", "--positive", "--starts", "--by", "--shared")
     )
     assert "curves" in call("--help").out
+
+
+# ------------------------------------------------------------------------------------------------- words of a newcomer
+
+
+def test_diagnose_is_of_formulas(call, decay):
+    ended = call("diagnose", decay, DECAY)
+    assert (ended.code, ended.out) == (2, "")
+    assert "diagnose is of formulas ('~')" in ended.err
+    assert "thalweg fit DATA CURVE --start a=1,b=1 --solver gd" in ended.err
+
+
+NEWCOMERS = {
+    "steps of a line": (["--max-iter", "50"], ["--max-iter is for a line", "Use --max-steps."]),
+    "tolerance of a line": (["--tol", "1e-3"], ["--tol is for a line"]),
+    "steps of a descent": (["--steps", "5"], ["--solver gd", "--max-steps"]),
+    "steps of both": (["--solver", "gd", "--max-steps", "5"], ["--max-steps", "--steps"]),
+    "no steps": (["--max-steps", "0"], ["is 0"]),
+    "start with a colon": (["--start", "a:1"], ["--start 'a:1'", "As in: --start a=1,b=0.1"]),
+    "a huge seed": (["--seed", str(10**30)], ["seed", "whole number"]),
+    "a huge number of starts": (["--starts", str(10**15)], ["starts", "whole number"]),
+}
+
+
+@pytest.mark.parametrize("case", NEWCOMERS)
+def test_what_newcomers_write(call, decay, case):
+    arguments, words = NEWCOMERS[case]
+    ended = call("fit", decay, DECAY, *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.count("\n") <= 2
+    assert all(word in ended.err for word in words), ended.err
+
+
+def test_most_steps(call, decay):
+    ended = call("fit", decay, DECAY, "--max-steps", "1", "--json")
+    assert ended.code == 0
+    assert ended.json["status"] != "converged"
+    assert "--max-steps" in " ".join(ended.json["notes"])
+    line = call("fit", decay, "y ~ x", "--max-steps", "5")
+    assert (line.code, "--max-steps is for a curve" in line.err) == (2, True)
+
+
+def test_the_scale_of_a_robust_loss(call, decay):
+    ended = call("fit", decay, DECAY, "--family", "huber", "--scale", "0.02", "--json")
+    assert estimates(ended.json) == tw.fit(DECAY, decay, family="huber", scale=0.02).coefficients
+    assert call("fit", decay, "y ~ x", "--family", "cauchy").err.endswith("Give --scale.\n")
+
+
+def test_help_names_what_there_is(call, monkeypatch):
+    from thalweg.losses.families import FAMILIES
+    from thalweg.show.plots import KINDS, OF_CURVES
+
+    monkeypatch.setenv("COLUMNS", "300")
+    text = " ".join(call("fit", "--help").out.replace("│", " ").split())
+    assert all(word in text for word in ("--scale", "--max-steps", "absolute", *FAMILIES, *KINDS, *OF_CURVES))
+
+
+def test_a_warning_that_is_not_ours_is_no_note(call, decay, monkeypatch):
+    fit = tw.fit
+
+    def noisy(*arguments, **options):
+        warnings.warn("overflow encountered in square", RuntimeWarning, stacklevel=1)
+        warnings.warn(tw.errors.ThalwegWarning("one of ours"), stacklevel=1)
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr(tw, "fit", noisy)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as outside the tests
+        ended = call("fit", decay, DECAY, "--json")
+    assert ended.json["notes"] == ["one of ours"]
+    assert ended.err == "note: one of ours\n"
+
+
+@pytest.mark.parametrize("shared", [(), ("--shared", "tau")], ids=["apart", "together"])
+def test_labels_of_groups_do_not_steer_the_terminal(call, tmp_path, shared):
+    path, names = tmp_path / "labels.csv", ("p\x1b[31m", "q\nr")
+    t = np.arange(8.0)
+    rows = [
+        f'{x},{k * math.exp(-x / 2) + 0.01 * math.cos(9 * x)},"{g}"'
+        for g, k in zip(names, (3, 5), strict=True)
+        for x in t
+    ]
+    path.write_text("t,y,run\n" + "\n".join(rows))
+    ended = call("fit", path, "y = a * exp(-t / tau)", "--by", "run", *shared)
+    assert ended.code == 0, ended.err
+    assert ended.out.replace("\n", "").isprintable()
+    assert all(word in ended.out for word in (r"p\x1b[31m", r"q\nr"))
+
+
+def test_one_formula_of_a_step(call):
+    assert "a * erfc((x0 - x) / (s * sqrt(2))) / 2" in call("curves", "step").out

@@ -442,3 +442,18 @@ def test_starts_that_end_elsewhere_are_counted():
     assert found.minima
     assert " of them ended at " in found.sentence
     assert min(found.minima) > 2 * found.solution.value
+
+
+def test_a_best_that_has_not_converged_is_not_the_end():
+    """The best of 32 starts creeps along a valley; scipy's from the minimum lies lower."""
+    t = np.linspace(0, 8, 60)
+    y = 5 * np.exp(-t / 1.7) + 1.2 + 0.1 * np.random.default_rng(4).normal(size=60)
+    fit = tw.fit("y = a * exp(-k * t) + b * exp(-m * t) + c", {"t": t, "y": y})
+
+    def curve(t, a, k, b, m, c):
+        return a * np.exp(-k * t) + b * np.exp(-m * t) + c
+
+    best, _ = curve_fit(curve, t, y, [5, 0.6, -0.1, 15, 1.2])
+    assert fit.solution.status is Status.CONVERGED
+    assert fit.statistics.rss == pytest.approx(float(((curve(t, *best) - y) ** 2).sum()), rel=1e-8)
+    assert fit.options["search"]["starts"] == 128

@@ -243,3 +243,27 @@ def test_echelon_keeps_the_space() -> None:
     assert (np.abs(found).max(axis=1) >= 1 - 1e-12).all()
     assert np.linalg.matrix_rank(np.concatenate([rows, found])) == 2
     assert (np.isclose(found, 0).sum(axis=1) >= 1).all()
+
+
+def of_data(equation: str, x: np.ndarray, y: np.ndarray) -> tw.Fit:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return tw.fit(equation, {"x": x, "y": y})
+
+
+@pytest.mark.parametrize("level", [1.0, -3e7, 1e-12])
+@pytest.mark.parametrize("equation", ["y = a * exp(-b * x) + c", "y = exponential_decay(x, a, b, c)"])
+def test_a_rate_without_an_amplitude(equation: str, level: float) -> None:
+    """A constant response: c is all that there is, to rounding."""
+    fit = of_data(equation, np.linspace(0, 8, 60), np.full(60, level))
+    assert fit.held == {"a": UNDETERMINED, "b": UNDETERMINED}
+    assert fit.coefficients["c"] == pytest.approx(level, rel=1e-14)
+    assert math.isnan(fit.std_errors["a"])
+    assert math.isnan(fit.std_errors["b"])
+
+
+def test_an_exact_fit_with_a_parameter_that_is_zero() -> None:
+    """An offset of 0 is a finding, where everything else is determined."""
+    x = np.linspace(0, 8, 60)
+    fit = of_data("y = a * exp(-b * x) + c", x, 3 * np.exp(-0.5 * x))
+    assert fit.held == {}

@@ -180,7 +180,7 @@ def test_a_long_formula_within_the_limits_is_read() -> None:
         ("y ~ `x", "backquote without its partner"),
         ("y ~ 'abc", "without its closing quote"),
         ("y ~ np.log(x)", r"Write log\(x\)"),
-        ("y ~ I(x^2)", r"Write \*\* for a power"),
+        ("y ~ I(x^2)", r"the operator \^ .*Write x\*\*2 for a power"),
         ("y ~ lg(x)", "Did you mean log"),
         ("y ~ log()", "takes one argument"),
         ("y ~ log(3)", "names no column"),

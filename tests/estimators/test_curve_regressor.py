@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -16,7 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import thalweg as tw
-from thalweg.errors import FormulaError, OptionError
+from thalweg.errors import FormulaError, NotAvailableError, OptionError
 from thalweg.estimators.curve import CurveRegressor
 
 rng = np.random.default_rng(3)
@@ -164,3 +165,56 @@ def test_a_column_of_an_array_is_no_parameter() -> None:
         CurveRegressor("a * x + b * x1").fit(np.hstack([X, X]), Y)
     with pytest.raises(FormulaError, match="'x1'"):
         CurveRegressor("a * x1 + b").fit(X, Y)
+
+
+@pytest.mark.parametrize("loss", ["huber", "soft_l1", "cauchy"])
+def test_the_scale_is_found_as_by_the_fit(loss: str) -> None:
+    """Residuals of 0.02: with a scale of 1 the loss would be that of squares."""
+    y = Y.copy()
+    y[::10] += 0.5
+    curve = CurveRegressor(DECAY, start=START, loss=loss).fit(X, y)
+    fit = tw.fit(f"y = {DECAY}", {"x": X[:, 0], "y": y}, start=START, family=loss)
+    np.testing.assert_array_equal(curve.coef_, list(fit.coefficients.values()))
+    given = CurveRegressor(DECAY, start=START, loss=loss, scale=1.0).fit(X, y)
+    assert abs(given.coef_ - [2.5, 1.3, 0.5]).max() > 2 * abs(curve.coef_ - [2.5, 1.3, 0.5]).max()
+
+
+def test_squared_error_is_the_squares() -> None:
+    expected = CurveRegressor(DECAY, start=START).fit(X, Y).coef_
+    np.testing.assert_array_equal(CurveRegressor(DECAY, start=START, loss="squared_error").fit(X, Y).coef_, expected)
+
+
+def test_a_pickle_says_what_it_lacks() -> None:
+    curve = CurveRegressor(DECAY, start=START)
+    with pytest.raises(NotFittedError):
+        _ = curve.fit_
+    kept = pickle.loads(pickle.dumps(curve.fit(X, Y)))
+    assert not hasattr(kept, "fit_")
+    with pytest.raises(NotAvailableError, match=r"no part of a pickle; predict.*beside the estimator"):
+        _ = kept.fit_
+    again = pickle.loads(pickle.dumps(curve.fit_))
+    assert again.summary() == curve.fit_.summary()
+    np.testing.assert_array_equal(again.predict({"x": [0.5, 1.5]}), kept.predict([[0.5], [1.5]]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"y = {DECAY}",
+        "y = exponential_decay(x) + c",
+        "log(y + 1) = a * exp(-b * x)",
+        "y = (a + d * (g == 'p')) * exp(-b * x)",
+    ],
+)
+def test_a_fit_of_a_curve_is_pickled(text: str) -> None:
+    """Its curve is compiled again: values, slopes and text are the same."""
+    data = {"x": X[:, 0], "y": Y, "g": np.repeat(["p", "q"], 30)}
+    fit = tw.fit(text, data, fixed={"b": 1.3} if "d" in text.split() else None)
+    again = pickle.loads(pickle.dumps(fit))
+    assert again.summary() == fit.summary()
+    rows = {"x": [0.3, 2.0], "g": ["p", "q"]}
+    for interval in (None, "mean"):
+        np.testing.assert_array_equal(
+            np.asarray(again.predict(rows, interval)), np.asarray(fit.predict(rows, interval))
+        )
+    assert again.equation() == fit.equation()

@@ -11,7 +11,8 @@ import statsmodels.api as sm
 from scipy import stats
 
 import thalweg as tw
-from thalweg.errors import NotAvailableError, OptionError
+from thalweg.errors import ConvergenceWarning, NotAvailableError, OptionError
+from thalweg.solvers.levenberg_marquardt import LevenbergMarquardt
 
 RNG = np.random.default_rng(5)
 DATA = {"x": np.linspace(0, 3, 40), "z": RNG.normal(size=40), "w": RNG.uniform(0.5, 2, 40)}
@@ -142,3 +143,28 @@ def test_no_difference() -> None:
     data["orthogonal"] = [1.0, -1.0, -1.0, 1.0]
     test = tw.fit("y ~ 1", data).compare(tw.fit("y ~ x", data))
     assert math.isfinite(test.p_value)
+
+
+def test_two_fits_of_one_formula_are_told_apart() -> None:
+    text = "y = a * exp(-b * x) + c"
+    free = tw.fit(text, DATA, start=[2, 1, 0])
+    held = tw.fit(text, DATA, start={"a": 2, "b": 1}, fixed={"c": 0.0})
+    tied = tw.fit(text, DATA, start={"a": 2, "b": 1}, tied={"c": "a / 4"})
+    assert held.compare(free).text == f"{text} (c held at 0) inside {text}"
+    assert tied.compare(free).text == f"{text} (c = a / 4) inside {text}"
+
+
+def test_a_fit_that_has_not_converged_is_told() -> None:
+    with pytest.warns(ConvergenceWarning):
+        early = tw.fit("y = a * exp(-b * x) + c", DATA, start=[2, 1, 0.5], solver=LevenbergMarquardt(max_steps=1))
+    small = tw.fit("y = a * exp(-b * x)", DATA, start=[0.1, 1], fixed={"b": 5.0})
+    with pytest.warns(ConvergenceWarning, match=r"not at a minimum: .* \+ c \(stopped"):
+        small.compare(early)
+
+
+def test_two_at_a_time() -> None:
+    one, two, three = (tw.fit(f"y ~ {right}", DATA) for right in ("1", "x", "x + z"))
+    with pytest.raises(OptionError, match=r"compare\(\) of 3 fits. It tests two"):
+        one.compare(two, three)
+    with pytest.raises(OptionError, match="'y ~ x' is no fit"):
+        one.compare("y ~ x")  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def weighted() -> tw.Fit:
 @cache
 def tied() -> tw.Fit:
     """One parameter held, one tied."""
-    said = {"start": START, "fixed": {"c": 0.5}, "tied": {"a": "2 * b + 1"}}
+    said = {"start": {"b": START["b"]}, "fixed": {"c": 0.5}, "tied": {"a": "2 * b + 1"}}
     return tw.fit(DECAY, decaying(), **said)
 
 

@@ -123,7 +123,7 @@ def test_a_spread_over_decades_gets_a_logarithmic_axis() -> None:
 def test_the_grid_holds_the_places_of_the_data() -> None:
     """A peak narrower than the grid, over one row, is drawn."""
     x = np.sort(np.append(np.linspace(0, 1000, 101), 501.2345))
-    at = grid_along(Predictor("x", "x", range=(0.0, 1000.0)), x, logarithmic=False)
+    at = grid_along(Predictor("x", "x", range=(0.0, 1000.0)), x, scale="linear")
     assert np.isin(x, at).all()
     assert (np.diff(at) > 0).all()
 

@@ -379,10 +379,31 @@ OTHERS: dict[str, tuple[Callable[..., Any], str]] = {
     "other values": (lambda x, amplitude, tau, offset: amplitude * np.exp(x / tau) + offset, "where that gave"),
     "nearly the same": (
         lambda x, amplitude, tau, offset: amplitude * np.exp(-x / tau) + offset + 1e-4,
-        r"at x = \(.*\) it gives \(.*\) where that gave \(",
+        r"at x = [\d.]+ it gives [\d.]+ where that gave [\d.]+",
     ),
     "not finite": (lambda x, amplitude, tau, offset: amplitude * np.log(-x / tau) + offset, "it gives|no finite"),
 }
+
+
+def test_another_function_with_the_same_ends_and_middle_is_refused(path):
+    """x (x - m)(x - h)(x - l) is zero at the least, middle and greatest training value."""
+    low, high = float(X.min()), float(X.max())
+
+    def other(x: Any, amplitude: Any, tau: Any, offset: Any) -> Any:
+        return model(x, amplitude, tau, offset) + 1e-3 * (x - low) * (x - high) * (x - (low / 2 + high / 2))
+
+    save(of_function(model), path)
+    with pytest.raises(ModelFileError, match="where that gave"):
+        load(path, function=other)
+
+
+def test_a_function_of_another_column_is_refused(path):
+    save(of_function(model), path)
+    parts = path.read_bytes()
+    assert parts.count(b"model(x, amplitude, tau, offset)") >= 1
+    path.write_bytes(parts.replace(b"model(x, amplitude, tau, offset)", b"model(t, amplitude, tau, offset)"))
+    with pytest.raises(ModelFileError):
+        load(path, function=model)
 
 
 @pytest.mark.parametrize("other", OTHERS)

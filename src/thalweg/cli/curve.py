@@ -55,6 +55,10 @@ Starts = Annotated[
         show_default=False,
     ),
 ]
+MaxSteps = Annotated[
+    int | None,
+    typer.Option(help="Most steps of Levenberg-Marquardt, from one start.", rich_help_panel=PANEL, show_default=False),
+]
 By = Annotated[
     str | None,
     typer.Option(
@@ -91,6 +95,8 @@ class Asked:
     starts : int or None
     by : str or None
     shared : sequence of str or None
+    max_steps : int or None
+        Of the solver: `thalweg.cli.descent` reads it.
     """
 
     bounds: Sequence[str] | None = None
@@ -100,6 +106,7 @@ class Asked:
     starts: int | None = None
     by: str | None = None
     shared: Sequence[str] | None = None
+    max_steps: int | None = None
 
     def arguments(self, start: Mapping[str, float] | None) -> dict[str, Any]:
         """The same as arguments of `thalweg.fit`.
@@ -134,8 +141,9 @@ class Asked:
         """
         told: dict[str, Any] = {"--bounds": self.bounds, "--fix": self.fix, "--tie": self.tie}
         told |= {"--positive": self.positive, "--starts": self.starts, "--by": self.by, "--shared": self.shared}
+        told |= {"--max-steps": self.max_steps}
         for option, value in told.items():
-            if value:
+            if value is not None and value != []:
                 raise OptionError(f"{option} is for a curve, and {formula!r} is a line", advice=_LINE)
 
 

@@ -25,7 +25,6 @@ TEXTBOOK = {
     "gaussian": "a * exp(-(x - mu)**2 / (2 * s**2))",
     "lorentzian": "a * g**2 / ((x - x0)**2 + g**2)",
     "voigt": "a Gaussian of width s spread by a Lorentzian of width g",
-    "step": "a * (1 + erf((x - x0) / (s * sqrt(2)))) / 2",
     "polynomial": "c0 + c1 * x + c2 * x**2, and so on",
     "poly2": "c0 + c1 * x + c2 * x**2",
     "poly3": "c0 + c1 * x + c2 * x**2 + c3 * x**3",

@@ -114,6 +114,8 @@ class Asked:
     spacing : str or None
     max_iter, tol : int, float or None
         Of Newton's method, which is no descent.
+    max_steps : int or None
+        Of Levenberg-Marquardt, which fits a curve.
     """
 
     solver: str | None
@@ -127,6 +129,7 @@ class Asked:
     spacing: str | None = None
     max_iter: int | None = None
     tol: float | None = None
+    max_steps: int | None = None
 
     def arguments(self, *, curve: bool = False) -> dict[str, Any]:
         """The same as arguments of `thalweg.fit`; empty where nothing was told.
@@ -143,9 +146,10 @@ class Asked:
         """
         told = {name: value for name, value in self.told.items() if value is not None and value is not False}
         if self.solver is None and curve:
+            self._check_curve()
             starts = {"seed": told.pop("seed")} if "seed" in told else {}
             self._check_no_descent(told, {"--every": None}, "Levenberg-Marquardt, which fits a curve,")
-            return starts | self._logging()
+            return starts | self._logging() | self._levenberg_marquardt()
         if self.solver is None or self.solver.lower() == "newton":
             self._check_no_descent(told, {}, "the exact solver" if self.solver is None else f"--solver {self.solver}")
             return {} if self.solver is None else {"solver": newton(self.max_iter, self.tol)}
@@ -174,7 +178,25 @@ class Asked:
             raise OptionError("--resume needs the file to go on from", advice="As in: --checkpoint run.ckpt --resume")
         return watching
 
+    def _levenberg_marquardt(self) -> dict[str, Any]:
+        if self.max_steps is None:
+            return {}
+        import thalweg
+
+        return {"solver": thalweg.LevenbergMarquardt(max_steps=self.max_steps)}
+
+    def _check_curve(self) -> None:
+        """A curve has a solver of its own, which goes on to the last digits."""
+        if self.max_iter is not None:
+            raise OptionError("--max-iter is for a line ('~'), and this is a curve", advice="Use --max-steps.")
+        if self.tol is not None:
+            raise OptionError(
+                "--tol is for a line ('~'), and this is a curve", advice="Leave it out: a curve gets its last digits."
+            )
+
     def _check_descent(self) -> None:
+        if self.max_steps is not None:
+            raise OptionError("--max-steps is for Levenberg-Marquardt, which fits a curve", advice="Use --steps.")
         if self.max_iter is not None or self.tol is not None:
             given, instead = ("--max-iter", "--steps") if self.max_iter is not None else ("--tol", "--stop-below")
             raise OptionError(f"{given} is for Newton's method", advice=f"Use {instead} with --solver {self.solver}.")
@@ -199,7 +221,8 @@ class Asked:
         given = [SPELLING[name] for name in told]
         given += [option for option, value in others.items() if value is not None]
         if given:
-            raise OptionError(f"{given[0]} is for a descent, and {which} is none", advice="Add --solver gd.")
+            instead = ", or use --max-steps" if given[0] == "--steps" and "Levenberg" in which else ""
+            raise OptionError(f"{given[0]} is for a descent, and {which} is none", advice=f"Add --solver gd{instead}.")
 
 
 def rate(text: str | None) -> float | str | None:

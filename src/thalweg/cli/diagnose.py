@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from thalweg.cli import options as o
+from thalweg.cli.curve import is_curve
 from thalweg.cli.fit import MODEL, ROWS, SOLVING, Formula
 from thalweg.cli.speech import notes
+from thalweg.errors import FormulaError
 
 
 def diagnose(
@@ -17,7 +19,7 @@ def diagnose(
     family: Annotated[
         str,
         typer.Option(
-            help="gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial or tweedie.",
+            help=o.FAMILIES,
             rich_help_panel=MODEL,
         ),
     ] = "gaussian",
@@ -31,6 +33,7 @@ def diagnose(
     alpha: Annotated[
         float | None, typer.Option(help="The dispersion of the negative binomial.", rich_help_panel=MODEL)
     ] = None,
+    scale: Annotated[float | None, typer.Option(help=o.SCALE, rich_help_panel=MODEL)] = None,
     weights: Annotated[str | None, typer.Option(rich_help_panel=ROWS)] = None,
     offset: Annotated[str | None, typer.Option(help="Added to the linear predictor.", rich_help_panel=ROWS)] = None,
     exposure: Annotated[
@@ -73,10 +76,11 @@ def diagnose(
 
     [bold]Example[/]: thalweg diagnose line.csv 'y ~ x' --lr 0.1
     """
+    refuse_curve(formula)
     told = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding, "header": header, "format": format}
     options: dict[str, Any] = {
-        "link": link, "power": power, "alpha": alpha, "weights": weights, "offset": offset, "exposure": exposure,
-        "trials": trials, "lr": lr, "start": o.starts(start),
+        "link": link, "power": power, "alpha": alpha, "scale": scale, "weights": weights, "offset": offset,
+        "exposure": exposure, "trials": trials, "lr": lr, "start": o.starts(start),
     }  # fmt: skip
     with notes() as noted:
         from thalweg.diagnose.diagnosis import diagnose as of
@@ -93,6 +97,20 @@ def diagnose(
             **{name: value for name, value in options.items() if value is not None},
         )
     _print(found, noted, json=json)
+
+
+def refuse_curve(formula: str) -> None:
+    """Refuse a curve, of which a fit says more.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if is_curve(formula):
+        raise FormulaError(
+            f"diagnose is of formulas ('~'), and {formula!r} is a curve ('=')",
+            advice="Fit it and read its notes, or watch a descent: thalweg fit DATA CURVE --start a=1,b=1 --solver gd",
+        )
 
 
 def _print(found: Any, noted: list[str], *, json: bool) -> None:

@@ -50,7 +50,7 @@ def fit(
     family: Annotated[
         str,
         typer.Option(
-            help="gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial or tweedie.",
+            help=o.FAMILIES,
             rich_help_panel=MODEL,
         ),
     ] = "gaussian",
@@ -65,9 +65,13 @@ def fit(
         float | None,
         typer.Option(help="The dispersion of the negative binomial; estimated where not given.", rich_help_panel=MODEL),
     ] = None,
+    scale: Annotated[float | None, typer.Option(help=o.SCALE, rich_help_panel=MODEL)] = None,
     weights: Annotated[str | None, typer.Option(rich_help_panel=ROWS)] = None,
     weights_kind: Annotated[
-        str, typer.Option(help="frequency, precision or sampling.", rich_help_panel=ROWS)
+        str,
+        typer.Option(
+            help="precision, frequency, sampling, or absolute: 1/sigma**2 of known sigma.", rich_help_panel=ROWS
+        ),
     ] = "precision",
     offset: Annotated[str | None, typer.Option(help="Added to the linear predictor.", rich_help_panel=ROWS)] = None,
     exposure: Annotated[
@@ -95,7 +99,11 @@ def fit(
     ] = None,
     plot_kind: Annotated[
         str,
-        typer.Option(help="fit, residuals, qq, scale, leverage, coefficients or diagnostics.", rich_help_panel=OUTPUT),
+        typer.Option(
+            help="fit, residuals, qq, scale, leverage, coefficients, correlation or diagnostics; of a curve profile"
+            " too; of a descent loss, traces, surface, surface3d, gradient and rate.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = "fit",
     tidy: Annotated[
         Path | None,
@@ -105,11 +113,15 @@ def fit(
     kind: o.EquationKind = "mean",
     json: o.Json = False,
     quiet: o.Quiet = False,
-    max_iter: Annotated[int | None, typer.Option(help="Most steps of the solver.", rich_help_panel=SOLVING)] = None,
+    max_iter: Annotated[
+        int | None,
+        typer.Option(help="Most steps of a line's solver; of a curve's: --max-steps.", rich_help_panel=SOLVING),
+    ] = None,
     tol: Annotated[
         float | None,
         typer.Option(
-            help="Distance from the optimum, in standard errors, at which to stop. [dim]\\[default: 1e-10][/]",
+            help="Distance from the optimum, in standard errors, at which to stop. [dim]\\[default: 1e-10][/]"
+            " Of a line.",
             rich_help_panel=SOLVING,
         ),
     ] = None,
@@ -126,6 +138,7 @@ def fit(
     tie: c.Tie = None,
     positive: c.PositiveNames = None,
     starts: c.Starts = None,
+    max_steps: c.MaxSteps = None,
     by: c.By = None,
     shared: c.Shared = None,
     solver: d.Name = None,
@@ -187,10 +200,10 @@ def fit(
             "seed": seed,
             "allow_divergence": allow_divergence,
         },
-        *(stop_below, every, checkpoint, resume, animate, frames, spacing, max_iter, tol),
+        *(stop_below, every, checkpoint, resume, animate, frames, spacing, max_iter, tol, max_steps),
     )
     values = o.starts(start)
-    curve = c.Asked(bounds, fix, tie, positive, starts, by, shared)
+    curve = c.Asked(bounds, fix, tie, positive, starts, by, shared, max_steps)
     if curve.of_each_group:
         of_one = {"--out": out, "--plot": plot, "--equation": equation, "--history": history, "--every": every}
         groups.refuse({**of_one, "--intervals": intervals})
@@ -212,6 +225,7 @@ def fit(
                 link=link,
                 power=power,
                 alpha=alpha,
+                scale=scale,
                 weights=weights,
                 weights_kind=weights_kind,
                 offset=offset,

@@ -15,7 +15,7 @@ from thalweg.errors import OptionError
 if TYPE_CHECKING:
     from thalweg.data.source import Source
 
-_START = "As in: --start a=1,b=0.5"
+_START = "As in: --start a=1,b=0.1"
 FLAG = ""  # the type of an option without a value, in the help
 READING = "Reading the data (found by itself where not told)"
 
@@ -59,6 +59,11 @@ Text = Annotated[
         rich_help_panel=READING,
     ),
 ]
+FAMILIES = (
+    "gaussian, binomial, poisson, gamma, inverse_gaussian, negative_binomial or tweedie; huber, soft_l1 or cauchy,"
+    " which outliers pull less."
+)
+SCALE = "Of huber, soft_l1 and cauchy: residuals beyond it count less."
 Equation = Annotated[
     str | None,
     typer.Option(metavar="DIALECT", help="Print the fitted equation: text, latex, python or sql.", show_default=False),
@@ -137,7 +142,7 @@ def number(option: str, name: str, text: str | None) -> float:
     OptionError
     """
     if not text:
-        raise OptionError(f"{option} {name!r} is no name=value", advice=f"As in: {option} {name}=0.5")
+        raise OptionError(f"{option} {name!r} is no name=value", advice=f"As in: {option} a=1,b=0.1")
     try:
         value = float(text)
         if math.isfinite(value):

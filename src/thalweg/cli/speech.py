@@ -35,7 +35,7 @@ OPTIONS = {
         *("text", "decimal", "delimiter", "encoding", "header", "format"),
         *("solver", *DESCENT, "every"),
         *("frames", "allow_divergence", "resume", "checkpoint"),
-        *("bounds", "positive", "starts", "by", "shared"),
+        *("bounds", "positive", "starts", "by", "shared", "scale", "max_steps"),
     )
 } | {
     "interval": "--interval-kind",
@@ -52,8 +52,9 @@ _PHRASES = {
 }
 _SOLVERS = {"GradientDescent": "gd", "LBFGS": "lbfgs"}
 _SOLVER = re.compile(rf"\bsolver=(?:thalweg\.)?({'|'.join(_SOLVERS)})\((?:lr=\.\.\.)?([^()]*)\)")
+_LEVENBERG_MARQUARDT = re.compile(r"\bsolver=(?:thalweg\.)?LevenbergMarquardt\(([^(),]*)[^()]*\)")
 _VALUE = r"""\{(?P<map>[^}]*)\}|\[(?P<list>[^\]]*)\]|'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<bare>[\w.+-]*\w)"""
-_KEYWORD = re.compile(rf"(?<![\w.-])(?P<name>{'|'.join(OPTIONS)})=(?:{_VALUE})?")
+_KEYWORD = re.compile(rf"(?<![\w.-])(?P<name>{'|'.join(OPTIONS)})=(?:{_VALUE}|\.\.\. ?(?=\.))?")
 _ENTRY = re.compile(r"'(?P<name>[^']*)': (?:\((?P<low>[^,]*), (?P<high>[^)]*)\)|'(?P<text>[^']*)'|(?P<bare>[^,]*))")
 _PICTURE = re.compile(r'plot\("(\w+)"\)')
 
@@ -73,12 +74,17 @@ def in_options(text: str) -> str:
     'set --steps 600, or --solver gd --lr 0.0517 --momentum 0.8 --steps 72.'
     >>> in_options("Fit with solver=thalweg.GradientDescent(lr=...) and one step or more.")
     'Fit with --solver gd and one step or more.'
+    >>> in_options("Give scale=... .")
+    'Give --scale.'
+    >>> in_options("Here it is solver=thalweg.LevenbergMarquardt(max_steps=500, tol=1e-8).")
+    'Here it is --max-steps 500.'
     >>> in_options("Write fixed={'c': 1.0}, bounds={'b': (0, None)}, tied={'s2': '2 * s1'}, or other start={...}.")
     "Write --fix c=1.0, --bounds b=0:, --tie 's2=2 * s1', or other --start."
     """
     for phrase, ours in _PHRASES.items():
         text = text.replace(phrase, ours)
     text = _SOLVER.sub(lambda found: f"solver={_SOLVERS[found[1]]} {found[2].replace(', ', ' ')}".rstrip(), text)
+    text = _LEVENBERG_MARQUARDT.sub(r"\1", text)
     return _PICTURE.sub(r"--plot-kind \1", _KEYWORD.sub(_as_option, text))
 
 
@@ -119,7 +125,7 @@ def tell(text: str) -> None:
 
 @contextmanager
 def notes() -> Iterator[list[str]]:
-    """Every warning as one line `note: ...`, once, at the end; the texts are collected for `--json`.
+    """Every warning of ours as one line `note: ...`, once, at the end; the texts are collected for `--json`.
 
     At the end, because a line of progress may be on the terminal before; and not at all after an interrupt, which
     leaves nothing that a note could be about.
@@ -127,6 +133,8 @@ def notes() -> Iterator[list[str]]:
     seen: list[str] = []
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
+        if not isinstance(message, ThalwegWarning):
+            return  # of NumPy or PyTorch about a step that was tried: nothing that the user could act on
         text = clean(in_options(str(message)))
         if text not in seen:
             seen.append(text)

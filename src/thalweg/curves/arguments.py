@@ -117,6 +117,7 @@ def read_arguments(
     (('t',), ('amplitude', 'tau', 'offset'), {'offset': 0.0}, ['tau'])
     """
     name = _name(function)
+    _check_kind(function, name)
     if parameters is not None:
         made = tuple(inputs or ()), tuple(parameters)
         return Arguments(*made, f"{name}({', '.join([*made[0], *made[1]])})")
@@ -170,6 +171,26 @@ def _name(function: Callable[..., Any]) -> str:
     inner = function.func if isinstance(function, functools.partial) else function
     name = getattr(inner, "__name__", type(inner).__name__)
     return "lambda" if name == "<lambda>" else name
+
+
+def _check_kind(function: Callable[..., Any], name: str) -> None:
+    """Refuse what returns no values when it is called.
+
+    Raises
+    ------
+    FormulaError
+    """
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    if flags & (inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE):
+        raise FormulaError(
+            f"the function {name} is asynchronous: a call returns a coroutine and no values",
+            advice="Write def in place of async def.",
+        )
+    if flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
+        raise FormulaError(
+            f"the function {name} is a generator: a call returns no values",
+            advice="Return an array in place of yielding numbers.",
+        )
 
 
 def _signature(function: Callable[..., Any], name: str) -> list[Argument]:

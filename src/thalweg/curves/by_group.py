@@ -28,9 +28,10 @@ from numpy import ndarray
 from thalweg.check import check
 from thalweg.curves.chunks import Table, alike, chunk, read
 from thalweg.curves.curve import Curve, Expression
-from thalweg.curves.fits import STATISTICS, Fits, GroupRows
+from thalweg.curves.fits import STATISTICS, Fits
 from thalweg.curves.gauss_newton import triangles
 from thalweg.curves.group_minima import BETTER, Engine, Minima
+from thalweg.curves.group_rows import GroupRows
 from thalweg.curves.group_statistics import Inverses, inverses, statistics, whole, without_error
 from thalweg.curves.parameters import Parameters, parameters_of
 from thalweg.curves.spec import CurveSpec

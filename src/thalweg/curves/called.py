@@ -16,8 +16,8 @@ from torch import Tensor
 from thalweg.curves.arguments import Arguments
 from thalweg.curves.by_autograd import Method
 from thalweg.curves.curve import Columns, Curve, Evaluator, Theta
-from thalweg.curves.differences import Differences
-from thalweg.curves.outcome import numbers, raised, tensor
+from thalweg.curves.differences import EPSILON, Differences
+from thalweg.curves.outcome import numbers, raised, rounding_of, tensor
 from thalweg.curves.restricted import Restricted
 from thalweg.data.nodes import Node
 from thalweg.errors import FormulaError
@@ -41,6 +41,10 @@ class FunctionCurve(Curve):
         What each parameter is of the order of, for steps of differences.
     reason : str
         Why it was not traced.
+    rounding : float
+        eps of its values; above that of float64 where it computes in float32.
+    whole_rows : bool
+        Whether its values depend on which rows come together.
 
     Attributes
     ----------
@@ -56,10 +60,14 @@ class FunctionCurve(Curve):
         method: Method | None = None,
         scales: tuple[float, ...] = (),
         reason: str = "",
+        *,
+        rounding: float = EPSILON,
+        whole_rows: bool = False,
     ) -> None:
         self.function, self.arguments, self.tensors, self.method = function, arguments, tensors, method
         self.parameters, self.inputs, self.title = arguments.parameters, arguments.inputs, arguments.title
         self.positive, self.reason = arguments.positive, reason
+        self.rounding, self.whole_rows = rounding, whole_rows
         self.scales = scales or (1.0,) * len(self.parameters)
         self.derivatives = "central differences" if method is None else "exact, by autograd"
 
@@ -82,11 +90,11 @@ class CalledEvaluator(Evaluator):
         self._columns = {name: columns[name] for name in curve.inputs}
         both = curve.tensors or curve.method is not None
         self._tensors = {name: as_tensor(value) for name, value in self._columns.items()} if both else {}
-        self._differences = Differences(self.values, curve.scales)
+        self._differences = Differences(self.values, curve.scales, rounding=curve.rounding)
 
     def limit(self, lower: Sequence[float], upper: Sequence[float]) -> None:
         """Bounds, one for each parameter."""
-        self._differences = Differences(self.values, self.curve.scales, lower, upper)
+        self._differences = Differences(self.values, self.curve.scales, lower, upper, self.curve.rounding)
 
     def values(self, theta: Theta) -> np.ndarray:
         if self.curve.tensors:
@@ -94,6 +102,12 @@ class CalledEvaluator(Evaluator):
                 return self.of_tensors([as_tensor(entry) for entry in theta]).numpy()
         value = self._call(self._columns, [np.float64(entry) for entry in theta])
         return np.full(self.rows, np.nan) if value is _NOWHERE else numbers(value, self.rows, self.curve.title)
+
+    def rounding(self, theta: Theta) -> float:
+        """eps of what the function returns."""
+        tensors = self.curve.tensors
+        entries = [as_tensor(entry) if tensors else np.float64(entry) for entry in theta]
+        return rounding_of(self._call(self._tensors if tensors else self._columns, entries))
 
     def jacobian(self, theta: Theta) -> tuple[np.ndarray, np.ndarray]:
         found = None if self.curve.method is None else self._exact(self.curve.method, theta)
@@ -110,7 +124,7 @@ class CalledEvaluator(Evaluator):
             value, slopes = method(self.of_tensors, theta, self.rows)
         except (FormulaError, RuntimeError):
             return None
-        return (value, slopes) if same(value, self.values(theta)) else None
+        return (value, slopes) if same(value, self.values(theta), tolerance(self.curve.rounding)) else None
 
     def of_tensors(self, theta: Sequence[Tensor]) -> Tensor:
         """The curve as a tensor, part of the graph of autograd."""
@@ -135,6 +149,11 @@ def as_tensor(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.number | float | int):
         return torch.as_tensor(np.asarray(value, dtype=np.float64))
     return value
+
+
+def tolerance(rounding: float) -> float:
+    """Up to where two ways to the same value may differ."""
+    return max(1e-9, 100 * rounding) if rounding > EPSILON else 1e-9
 
 
 def same(got: np.ndarray, value: np.ndarray, tolerance: float = 1e-9) -> bool:

@@ -22,13 +22,14 @@ import numpy as np
 
 from thalweg.curves.arguments import Arguments
 from thalweg.curves.by_autograd import Method, by_adjoints, by_rows, by_tangents
-from thalweg.curves.called import CalledEvaluator, FunctionCurve, same
-from thalweg.curves.differences import Differences
+from thalweg.curves.called import CalledEvaluator, FunctionCurve, same, tolerance
+from thalweg.curves.differences import EPSILON, Differences
 from thalweg.curves.verify import MOST, points, rows_of
 from thalweg.errors import FormulaError, ThalwegError
 
 NEAR = 1e-5  # autograd against central differences, of the largest entry of a column ...
 ROUNDING = 1e-8  # ... and of the curve itself, over the size of the parameter
+AGAIN = 1e-12  # of the largest value: sums that threads add in another order
 ASIDE = 0.1  # rows that may differ from differences
 
 Make = Callable[..., FunctionCurve]
@@ -68,13 +69,18 @@ def called_curve(
         _check_used(function, arguments)
     scales = tuple(abs(starts.get(name, 0.0)) or 1.0 for name in arguments.parameters)
 
+    found: dict[str, Any] = {}
+
     def curve(tensors: bool, method: Method | None = None) -> FunctionCurve:
-        return FunctionCurve(function, arguments, tensors, method, scales, reason)
+        return FunctionCurve(function, arguments, tensors, method, scales, reason, **found)
 
     copies = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in data.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of calls that only try
         tensors, place = _meant(curve, copies, rows, starts, _reads_torch(function))
+        _check_unchanged(arguments.title, data, copies)
+        found["rounding"] = _rounding(curve(tensors), copies, rows, place)
+        found["whole_rows"] = _looks_at_all(curve(tensors), copies, rows, place)
         method = _method(curve, tensors, *_some(curve(tensors), copies, rows, place), place)
     _check_unchanged(arguments.title, data, copies)
     return curve(tensors, method)
@@ -135,6 +141,42 @@ def _check_unchanged(title: str, data: Mapping[str, Any], copies: Mapping[str, A
             )
 
 
+def _rounding(curve: FunctionCurve, data: Mapping[str, Any], rows: int, theta: list[float]) -> float:
+    """eps of what the function returns, which must be the same when it is called again.
+
+    Raises
+    ------
+    FormulaError
+    """
+    over = CalledEvaluator(curve, data, rows)
+    if not same(np.array(over.values(theta)), over.values(theta), AGAIN):
+        at = ", ".join(f"{name} = {value:.6g}" for name, value in zip(curve.parameters, theta, strict=True))
+        raise FormulaError(
+            f"{curve.title} returns other values each time it is called",
+            where=f"at {at}" if at else None,
+            advice="A curve is a fixed function of its columns and parameters: take out what is random in it, or what"
+            " it remembers from call to call.",
+        )
+    return over.rounding(theta)
+
+
+def _looks_at_all(curve: FunctionCurve, data: Mapping[str, Any], rows: int, theta: list[float]) -> bool:
+    """Whether a row's value depends on which rows come with it: alone every other row, and all backwards, tell."""
+    if rows < 2 or not all(isinstance(value, np.ndarray) and value.shape == (rows,) for value in data.values()):
+        return False
+    value = np.array(CalledEvaluator(curve, data, rows).values(theta))
+    for kept in (slice(1, None, 2), slice(None, None, -1)):
+        few = {name: np.ascontiguousarray(column[kept]) for name, column in data.items()}
+        wanted = value[kept]
+        try:
+            got = CalledEvaluator(curve, few, len(wanted)).values(theta)
+        except ThalwegError:
+            return True
+        if not same(got, wanted, tolerance(curve.rounding)):
+            return True
+    return False
+
+
 # ------------------------------------------------------------------------------------------------ (2), (3) derivatives
 
 
@@ -155,16 +197,17 @@ def _method(curve: Make, tensors: bool, data: dict[str, Any], rows: int, theta: 
     meant, over = curve(tensors), CalledEvaluator(curve(True), data, rows)
     values = CalledEvaluator(meant, data, rows).values
     value = np.array(values(theta))
-    slopes = Differences(values, meant.scales)([np.float64(entry) for entry in theta], value)
+    slopes = Differences(values, meant.scales, rounding=meant.rounding)([np.float64(entry) for entry in theta], value)
     size = np.maximum(np.abs(theta), meant.scales)
+    near = NEAR if meant.rounding <= EPSILON else 30 * meant.rounding ** (2 / 3)
     exact: tuple[Method, np.ndarray] | None = None
     for method in (by_tangents, by_adjoints):
         found = _found(method, over, theta, value)
-        if found is not None and _near(found, slopes, value, size):
+        if found is not None and _near(found, slopes, value, size, near):
             exact = method, found
             break
     fast = _found(by_rows, over, theta, value)
-    if fast is not None and (_near(fast, slopes, value, size) if exact is None else _equal(fast, exact[1])):
+    if fast is not None and (_near(fast, slopes, value, size, near) if exact is None else _equal(fast, exact[1])):
         return by_rows
     return None if exact is None else exact[0]
 
@@ -175,20 +218,20 @@ def _found(method: Method, over: CalledEvaluator, theta: list[float], value: np.
         got, slopes = method(over.of_tensors, theta, over.rows)
     except Exception:  # whatever a function does with tensors that autograd cannot follow
         return None
-    return slopes if same(got, value) else None
+    return slopes if same(got, value, tolerance(over.curve.rounding)) else None
 
 
 def _equal(fast: np.ndarray, exact: np.ndarray) -> bool:
     return all(same(a, b) for a, b in zip(fast, exact, strict=True))
 
 
-def _near(exact: np.ndarray, slopes: np.ndarray, value: np.ndarray, size: np.ndarray) -> bool:
+def _near(exact: np.ndarray, slopes: np.ndarray, value: np.ndarray, size: np.ndarray, near: float) -> bool:
     """Whether each column agrees with differences on all rows but a few."""
     level = np.abs(value[np.isfinite(value)]).max(initial=0.0)
     for column, slope, scale in zip(exact, slopes, size, strict=True):
         both = np.isfinite(column) & np.isfinite(slope)
         largest = np.abs(column[both]).max(initial=0.0)
-        far = np.abs(column - slope)[both] > NEAR * largest + ROUNDING * level / scale
+        far = np.abs(column - slope)[both] > near * largest + ROUNDING * level / scale
         if far.sum() > ASIDE * both.sum():
             return False
     return True

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from thalweg.curves.curve import Curve, Evaluator
-from thalweg.curves.fits import GroupRows
+from thalweg.curves.group_rows import GroupRows
 from thalweg.curves.spec import CurveSpec
 from thalweg.data.rows import Rows
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from thalweg.conclude import Choices, cluster_codes, versions
 from thalweg.curves.curve import in_order
+from thalweg.curves.far import far_off
 from thalweg.curves.graph import Graph
 from thalweg.curves.language import build
 from thalweg.curves.parameters import Parameters
@@ -23,7 +24,7 @@ from thalweg.curves.spec import CurveSpec
 from thalweg.curves.undetermined import UNDETERMINED, Determination, determination, sentences
 from thalweg.data.rows import Rows
 from thalweg.data.spec import Spec
-from thalweg.errors import CollinearityWarning, tell
+from thalweg.errors import CollinearityWarning, ConvergenceWarning, tell
 from thalweg.inference.covariance import count_clusters, degrees_of_freedom
 from thalweg.inference.covariance import covariance as covariance_of
 from thalweg.inference.statistics import Statistics, compute, is_least_squares
@@ -67,6 +68,7 @@ def conclude_curve(
     unscaled, lacking = inverse_curvature(known, slope, statistics, found.solution)
     matrix, reason, df = _covariance(rows, family, theta, choices, statistics, unscaled)
     told = _told(known, dict(zip(parameters.free, free.tolist(), strict=True)))
+    told += _far_off(found, known)
     return Fit(
         spec=cast(Spec, fitted),
         family=family,
@@ -111,6 +113,14 @@ def _told(known: Determination | None, values: Mapping[str, float]) -> list[str]
     for sentence in told:
         tell(CollinearityWarning(sentence))
     return told
+
+
+def _far_off(found: Found, known: Determination | None) -> list[str]:
+    """Columns from which an origin should be subtracted; a warning where the fit failed for it."""
+    sentence, failed = far_off(found.problem, found.solution, known)
+    if failed:
+        tell(ConvergenceWarning(sentence))
+    return [sentence] if sentence else []
 
 
 def _covariance(

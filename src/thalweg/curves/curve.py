@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.curves.graph import Graph, linear_parameters
-from thalweg.curves.language import Equation, build
+from thalweg.curves.language import Equation, build, read_equation
 from thalweg.curves.program import Compiled
+from thalweg.curves.vocabulary import vocabulary
 from thalweg.data.nodes import Node
 
 Columns = Mapping[str, Float[np.ndarray, "*n"]]  # (n,), or (K, n) where each of K candidates has rows of its own
@@ -66,6 +67,8 @@ class Curve(ABC):
         What a summary calls it.
     derivatives : str
         Where they come from: "exact, traced", "exact, by autograd" or "central differences".
+    whole_rows : bool
+        Whether its values depend on which rows come together; then all rows are evaluated at once.
     """
 
     parameters: tuple[str, ...]
@@ -74,6 +77,7 @@ class Curve(ABC):
     equation: Equation | None = None
     title: str
     derivatives: str = "exact, traced"
+    whole_rows: bool = False
 
     @abstractmethod
     def over(self, columns: Columns, rows: int) -> Evaluator:
@@ -116,6 +120,18 @@ class Expression(Curve):
         self.compiled = Compiled(graph, root, parameters)
         self.inputs = graph.columns([root])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By its graph and its text: what is compiled, and named curves, hold functions that no pickle takes."""
+        read = None
+        if self.equation is not None:
+            from thalweg.data.expression import parse_expression
+            from thalweg.data.nodes import column_names
+
+            response = column_names(parse_expression(self.equation.response, vocabulary()).node)
+            inputs = [name for name in column_names(self.equation.plain) if name not in self.equation.parameters]
+            read = (self.equation.text, (*response, *inputs))
+        return _again, (self.graph, self.root, self.parameters, self.title, read, self.positive)
+
     @classmethod
     def of(cls, equation: Equation) -> Expression:
         """The curve of an equation."""
@@ -147,6 +163,19 @@ class Expression(Curve):
 
     def linear(self) -> tuple[str, ...]:
         return linear_parameters(self.graph, self.root, self.parameters)
+
+
+def _again(
+    graph: Graph,
+    root: int,
+    parameters: tuple[str, ...],
+    title: str,
+    read: tuple[str, tuple[str, ...]] | None,
+    positive: frozenset[str],
+) -> Expression:
+    """A curve from its pickle."""
+    equation = None if read is None else read_equation(*read)
+    return Expression(graph, root, parameters, title, equation, positive)
 
 
 def in_order(ties: Mapping[str, Node]) -> list[tuple[str, Node]]:

@@ -18,7 +18,7 @@ from typing import Any, final
 
 import numpy as np
 
-STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
+EPSILON = float(np.finfo(np.float64).eps)
 NOISE = 1e-9  # change of f, relative to it: seven digits of the difference are then rounding
 LARGER = 1000.0
 
@@ -37,6 +37,8 @@ class Differences:
         What each parameter is of the order of: its start, or 1.
     lower, upper : sequence of float, optional
         Where the function may not be called below or above.
+    rounding : float
+        eps of the function's values: 1.2e-7 of one that computes in float32.
 
     Examples
     --------
@@ -52,7 +54,9 @@ class Differences:
         scales: Sequence[float],
         lower: Sequence[float] | None = None,
         upper: Sequence[float] | None = None,
+        rounding: float = EPSILON,
     ) -> None:
+        self.step, self.noise = rounding ** (1 / 3), NOISE * (rounding / EPSILON) ** (2 / 3)
         self.call, self.scales = call, scales
         self.lower = [-np.inf] * len(scales) if lower is None else list(lower)
         self.upper = [np.inf] * len(scales) if upper is None else list(upper)
@@ -66,13 +70,13 @@ class Differences:
 
     def _column(self, theta: Sequence[Any], j: int, value: np.ndarray) -> np.ndarray:
         size = float(np.max(np.abs(theta[j])))
-        largest = STEP * max(size, self.scales[j])
-        h = STEP * size or largest
+        largest = self.step * max(size, self.scales[j])
+        h = self.step * size or largest
         level = np.max(np.abs(value), where=np.isfinite(value), initial=0.0)
         while True:
             slope = self._slope(theta, j, value, h)  # (2), (3)
             change = h * np.max(np.abs(slope), where=np.isfinite(slope), initial=0.0)
-            if h >= largest or change > NOISE * level:
+            if h >= largest or change > self.noise * level:
                 return slope
             h = min(LARGER * h, largest)  # (4)
 

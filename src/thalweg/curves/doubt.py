@@ -60,7 +60,7 @@ def doubtful(problem: CurveProblem, sample: Sample | None, solution: Solution) -
         return True
     if left.size - theta.size < FEW and unexplained > SMALL:
         return True
-    return any(_structured(left[np.argsort(x, kind="stable")], theta.size) for x in sample.columns.values())
+    return any(structured(left[np.argsort(x, kind="stable")], theta.size) for x in sample.columns.values())
 
 
 def _variation(sample: Sample) -> float:
@@ -81,7 +81,7 @@ def _strained(jacobian: Float[ndarray, "p n"]) -> bool:
     return leverage > LEVERAGE or bool(sizes[-1] * CONDITION < sizes[0])
 
 
-def _structured(left: Float[ndarray, "n"], parameters: int) -> bool:
+def structured(left: Float[ndarray, "n"], parameters: int) -> bool:
     """Point 3, for residuals in the order of an input: those of a fit are a little below 0 by themselves."""
     squares = float(left @ left)
     if left.size < 4 or squares == 0.0:

@@ -13,10 +13,12 @@ from thalweg.curves.drop_in_data import Observations, read_observations
 from thalweg.curves.drop_in_solve import Rows, minimum
 from thalweg.curves.drop_in_start import Start, check_count, read_options, read_start
 from thalweg.curves.function import curve_of_function
+from thalweg.curves.tiny import check_squares
 from thalweg.curves.wrappers import Whitened, WithJacobian, whitened
-from thalweg.errors import FormulaError, ThalwegError
+from thalweg.errors import DataError, FormulaError, ThalwegError
 
 
+@np.errstate(all="ignore")
 def curve_fit(
     f: Callable[..., Any],
     xdata: Any,
@@ -117,22 +119,35 @@ def curve_fit(
     if data.y.size == 1:
         data = data.of_rows(_count(f, data.x, start))
     check_count(options, start.theta.size, data.y.size)
+    check_squares(0.0, (data.y if data.root is None else data.y * data.root,))
     try:
         rows = _rows(f, data, jac if callable(jac) else None, start, options.transposed)
         found = minimum(rows, options, start)
     except FormulaError as problem:
-        raise _own(problem) from None
+        raise _own(problem, data) from None
+    except ValueError as problem:  # of arrays that do not go together
+        raise (None if isinstance(problem, ThalwegError) else _lengths(data)) or problem from None
     covariance = covariance_of(found, absolute_sigma, data.y.size)
     return (found.theta, covariance, *told(rows, found, options)) if full_output else (found.theta, covariance)
 
 
-def _own(problem: FormulaError) -> Exception:
-    """What the function itself raised, as scipy lets it through, with where as a note."""
+def _own(problem: FormulaError, data: Observations) -> Exception:
+    """What the function itself raised, as scipy lets it through, with where as a note; or that lengths differ."""
     cause = problem.__cause__
     if not isinstance(cause, Exception) or isinstance(cause, ThalwegError):
-        return problem
+        return _lengths(data) or problem
     cause.add_note(str(problem))
     return cause
+
+
+def _lengths(data: Observations) -> DataError | None:
+    """That xdata and ydata do not match, where they do not."""
+    count = np.shape(data.x)[-1] if isinstance(data.x, np.ndarray) and data.x.ndim else data.y.size
+    if count == data.y.size:
+        return None
+    return DataError(
+        f"xdata has {count} values and ydata {data.y.size}", advice="Give one value of ydata for each of xdata."
+    )
 
 
 def _count(f: Callable[..., Any], x: Any, start: Start) -> int:

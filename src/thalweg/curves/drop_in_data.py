@@ -53,8 +53,9 @@ def read_observations(
         A policy that there is not.
     """
     finite = nan_policy is None if check_finite is None else check_finite
-    y = np.asarray(ydata, dtype=np.float64)
-    x = np.asarray(xdata, dtype=np.float64) if isinstance(xdata, list | tuple | np.ndarray) else xdata
+    xdata, ydata, sigma = _unmasked(xdata, ydata, sigma)
+    y = _reals(ydata, "ydata")
+    x = _reals(xdata, "xdata") if isinstance(xdata, list | tuple | np.ndarray) else xdata
     if finite:
         _check_finite(y, "ydata")
         if isinstance(x, np.ndarray):
@@ -66,6 +67,58 @@ def read_observations(
     if not finite and nan_policy is not None:
         x, y, sigma = _by_policy(nan_policy, x, y, sigma)
     return Observations(x, y.ravel(), *_weights(sigma, y.size))
+
+
+def _reals(values: Any, name: str) -> np.ndarray:
+    """Numbers as float64.
+
+    Raises
+    ------
+    DataError
+        Complex numbers, text, or lists of different lengths.
+    """
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind == "c":
+            raise DataError(f"{name} holds complex numbers", advice="Fit their real and imaginary parts as real rows.")
+        if found.dtype.kind in "SU":
+            raise TypeError(f"text: {str(found.flat[0])!r}" if found.size else "text")
+        return found.astype(np.float64, copy=False)
+    except DataError:
+        raise
+    except (TypeError, ValueError) as problem:
+        raise DataError(f"{name} is no array of numbers", where=f"{problem!s:.60}", advice="Give numbers.") from None
+
+
+def _unmasked(x: Any, y: Any, sigma: Any) -> tuple[Any, Any, Any]:
+    """The data without the values that are masked in xdata, ydata or sigma.
+
+    Raises
+    ------
+    DataError
+        A mask of data whose shapes do not tell which values belong together.
+    """
+    masked = [each for each in (x, y, sigma) if isinstance(each, np.ma.MaskedArray)]
+    if not masked:
+        return x, y, sigma
+    rows = np.size(y)
+    hidden = np.zeros(rows, dtype=bool)
+    for each in masked:
+        mask = np.ma.getmaskarray(each)
+        if mask.any() and (mask.ndim == 0 or mask.shape[-1] != rows):
+            raise DataError(
+                f"a masked array of shape {mask.shape} with {rows} values of ydata",
+                advice="Leave masked values out beforehand.",
+            )
+        if mask.any():
+            hidden |= mask.reshape(-1, rows).any(axis=0)
+    x, y, sigma = (np.ma.getdata(each) if isinstance(each, np.ma.MaskedArray) else each for each in (x, y, sigma))
+    if not hidden.any():
+        return x, y, sigma
+    values = _numbers(x)
+    if values is None or not values.ndim or values.shape[-1] != rows:
+        raise DataError("ydata is masked, and xdata is no array with a value for each", advice="Leave masked ones out.")
+    return values[..., ~hidden], np.ravel(y)[~hidden], _without(sigma, ~hidden)
 
 
 def _check_finite(values: np.ndarray, name: str) -> None:

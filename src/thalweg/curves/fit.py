@@ -24,6 +24,8 @@ from thalweg.curves.ready import Ready, asked_by_group, check_told, is_apart, op
 from thalweg.curves.robust import with_scale
 from thalweg.curves.search import Found, search
 from thalweg.curves.spec import CurveSpec
+from thalweg.curves.ties import below_zero
+from thalweg.curves.tiny import SMALL, check_squares
 from thalweg.data.block import Block
 from thalweg.data.rows import KEEP_BYTES, Rows
 from thalweg.descent import Descent
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from thalweg.result import Fit
 
 
+@np.errstate(all="ignore")
 def fit_curve(
     curve: str | Callable[..., Any] | nn.Module,
     data: Any,
@@ -96,17 +99,53 @@ def fit_curve(
     watching = [history, *([] if progress is None else [progress]), *map(adapted, listed(observers))]
     with nullcontext() if now.rows.count * len(now.parameters.free) > LARGE else one_thread():
         check(now.rows, now.model, weights_kind)
-        found, descent = minimized(now, history, watching, told)
+        found, descent = minimized(now, history, watching, asked.told)
+        check_range(found.problem, 2 * found.solution.value)
         history.close()
         choices: dict[str, Any] = {"weights_kind": weights_kind, "covariance": covariance, "level": level}
         given = {name: told[name] for name in ("weights", "offset", "trials", "cluster")} | {"exposure": None}
         loss = found.problem.loss
         result = conclude_curve(now.rows, now.spec, loss, now.parameters, found, history, given=given, **choices)
+        check_range(found.problem, result.statistics.tss)
+        result = replace(result, notes=(*result.notes, *of_the_curve(now, result)))
     assert result.solution is not None
     warn_of_ending(result.solution)
     if isinstance(curve, nn.Module):
         ModulePredictor(curve).adopt(result.theta)
     return result if descent is None else replace(result, descent=descent)
+
+
+def of_the_curve(now: Ready, result: Fit) -> Iterator[str]:
+    """What must be said of this curve besides what the search says."""
+    curve = now.spec.curve
+    if curve.whole_rows:
+        yield "The function looks at all rows together: predictions depend on the rows that come with them."
+    rounding = getattr(curve, "rounding", 0.0)
+    if rounding > 1e-15:
+        digits = int(-np.log10(rounding))
+        kind = "float32" if digits > 4 else "float16"
+        yield f"The function returns {kind}: its values, and so the estimates, carry {digits + 1} digits at most."
+    below = below_zero(now.parameters.texts, curve.positive, result.coefficients)
+    if below:
+        yield below
+
+
+def check_range(problem: CurveProblem, squares: float) -> None:
+    """Refuse a response whose squares are lost below the range of float64.
+
+    Raises
+    ------
+    DataError
+    """
+    if problem.squares and squares < SMALL:
+        parts = (_of_arrays(part) for part in problem.parts())
+        check_squares(squares, (y if root is None else y * root for y, root in parts))
+
+
+def _of_arrays(part: Part | DevicePart) -> tuple[np.ndarray, np.ndarray | None]:
+    if isinstance(part, Part):
+        return part.y, part.root
+    return part.y.numpy(force=True), None if part.root is None else part.root.numpy(force=True)
 
 
 def minimized(
@@ -118,13 +157,13 @@ def minimized(
         model, theta = scaled(now, looked)
         parameters = replace(now.parameters, start=dict(zip(now.parameters.free, theta.tolist(), strict=True)))
         problem = problem_of(now.rows, now.spec, model, parameters)
-        return search(problem, now.spec, parameters, watching, **{**looked, "starts": 1}), None
+        return search(problem, now.spec, parameters, watching, **{**looked, "starts": 1}, rows=now.rows), None
     problem = problem_of(now.rows, now.spec, now.model, now.parameters)
     solver = told["solver"]
     if isinstance(solver, DescentSolver):
         kept = {name: told[name] for name in ("stop", "checkpoint", "resume")}
         return descend(now.rows, problem, now.parameters, history, watching, solver=solver, **kept)
-    return search(problem, now.spec, now.parameters, watching, **looked), None
+    return search(problem, now.spec, now.parameters, watching, **looked, rows=now.rows), None
 
 
 def scaled(now: Ready, looked: Mapping[str, Any]) -> tuple[Family, np.ndarray]:
@@ -133,7 +172,7 @@ def scaled(now: Ready, looked: Mapping[str, Any]) -> tuple[Family, np.ndarray]:
     def fitted(loss: Family, start: np.ndarray | None) -> tuple[CurveProblem, np.ndarray]:
         problem = problem_of(now.rows, now.spec, loss, now.parameters)
         if start is None:
-            found = search(problem, now.spec, now.parameters, **looked).solution
+            found = search(problem, now.spec, now.parameters, **looked, rows=now.rows).solution
         else:
             found = solve(LevenbergMarquardt(), problem, torch.from_numpy(start))
         return problem, found.theta.numpy()
@@ -154,7 +193,7 @@ def problem_of(rows: Rows, spec: CurveSpec, model: Family, parameters: Parameter
         if isinstance(curve, Expression) and device_of_rows(rows).type != "cpu":
             kept = [*device_parts(rows, curve)]
             return iter(kept)
-        read = (part_of(curve, block) for block in rows.blocks())
+        read = (part_of(curve, block) for block in rows.blocks())  # one, where all rows are looked at together
         if rows.count * (len(spec.curve.inputs) + 1) * 8 <= KEEP_BYTES:
             kept = list(read)
             return iter(kept)

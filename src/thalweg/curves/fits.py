@@ -2,101 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NoReturn, final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 
+from thalweg.curves.group_rows import GroupRows, OneGroup
 from thalweg.curves.spec import CurveSpec
 from thalweg.data.contrasts import show_level
 from thalweg.data.evaluate import MISSING, UNSEEN, Columns
 from thalweg.data.nodes import Name
 from thalweg.data.source import Batch, Coded, Source
-from thalweg.errors import MissingValueError, OptionError, UnseenLevelError
+from thalweg.errors import MissingValueError, NotAvailableError, OptionError, UnseenLevelError
 from thalweg.inference.distributions import check_level, quantile
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from thalweg.inference.nested import NestedTest
     from thalweg.result import Fit
 
-SHOWN = 10  # groups in a summary
 STATISTICS = ("n", "df_residual", "sigma", "rss", "r_squared", "log_likelihood", "aic", "bic")
-
-
-@final
-class OneGroup(Source):
-    """Some rows of a source, as a source.
-
-    Parameters
-    ----------
-    source : Source
-    rows : ndarray of int64, (n,)
-        Their numbers in the source, ascending.
-    what : str
-        Which they are, for messages.
-    """
-
-    def __init__(self, source: Source, rows: Int[ndarray, "n"], what: str) -> None:
-        self.source, self.numbers, self.what = source, rows, what
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.source.names
-
-    @property
-    def rows(self) -> int:
-        return len(self.numbers)
-
-    @property
-    def description(self) -> str:
-        return f"{self.source.description}, {self.what}"
-
-    @property
-    def in_memory(self) -> bool:
-        return self.source.in_memory
-
-    @property
-    def frame_library(self) -> str | None:
-        return self.source.frame_library
-
-    def place(self, row: int) -> str:
-        return self.source.place(int(self.numbers[row]))
-
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        import torch
-
-        for batch in self.source.batches(columns):
-            first, last = np.searchsorted(self.numbers, [batch.start, batch.start + batch.rows])
-            if first < last:
-                at = torch.from_numpy(self.numbers[first:last] - batch.start)
-                picked = {name: column[at] for name, column in batch.columns.items()}
-                yield Batch(picked, int(last - first), int(first), places=self.place)
-
-
-@final
-@dataclass(frozen=True)
-class GroupRows:
-    """Where the rows of each group stand.
-
-    Attributes
-    ----------
-    source : Source
-    numbers : ndarray of int64, (N,)
-        Numbers in the source of the complete rows, sorted by group.
-    edges : ndarray of int64, (G + 1,)
-        Where each group begins in `numbers`.
-    """
-
-    source: Source
-    numbers: Int[ndarray, "N"]
-    edges: Int[ndarray, "G1"]
-
-    def of(self, group: int, what: str) -> OneGroup:
-        """The rows of one group."""
-        return OneGroup(self.source, self.numbers[self.edges[group] : self.edges[group + 1]], what)
 
 
 @final
@@ -229,6 +161,56 @@ class Fits:
         quantiles = [quantile(level, float(each)) if each > 0 else np.nan for each in degrees]
         return self.errors * np.array(quantiles)[at][:, None]
 
+    def intervals(self, level: float | None = None) -> dict[Hashable, dict[str, tuple[float, float]]]:
+        """Wald's confidence intervals by group and name, (low, high); NaN where there is none.
+
+        Parameters
+        ----------
+        level : float, optional
+            In (0, 1); the fit's own by default. For profile intervals ask one group's fit.
+        """
+        half = self.half_widths(level)
+        ends = np.stack([self.estimates - half, self.estimates + half], axis=-1).tolist()
+        each = [dict(zip(self.names, map(tuple, rows), strict=True)) for rows in ends]
+        return dict(zip(self.groups, each, strict=True))
+
+    def compare(self, other: Any, *others: Any) -> NestedTest:
+        """Test a fit with shared parameters against these independent ones.
+
+        F = ((RSS_1 - sum_g RSS_g) / (p_2 - p_1)) / (sum_g RSS_g / df), df = sum_g df_g: one variance for all groups.
+
+        Parameters
+        ----------
+        other : Fit or Fits
+            Of the same rows: with ``by=`` and ``shared=``, or of all groups as one, or another curve for each group.
+
+        Returns
+        -------
+        NestedTest
+            As `Fit.compare`, which tests the same where it is given these fits.
+
+        Raises
+        ------
+        OptionError, NotAvailableError
+            As `Fit.compare`; a group without estimates.
+
+        References
+        ----------
+        Bates & Watts (1988), Nonlinear Regression Analysis and Its Applications, section 3.10.1,
+        doi:10.1002/9780470316757.
+
+        Examples
+        --------
+        >>> import thalweg as tw
+        >>> said = {"formula": "rate = vmax * conc / (km + conc)", "data": "puromycin", "by": "state"}
+        >>> test = tw.fit(**said).compare(tw.fit(**said, shared=["km"]))
+        >>> round(test.statistic, 3), test.df, test.df_denominator, round(test.p_value, 3)
+        (1.718, 1, 19.0, 0.206)
+        """
+        from thalweg.inference.nested import compare
+
+        return compare(self, other, *others)
+
     # ------------------------------------------------------------------------------------------------- tables
 
     def tidy(self, *, level: float | None = None) -> Any:
@@ -287,6 +269,47 @@ class Fits:
 
         return summary_text(self, digits=digits)
 
+    def plot(self, path: str | Path | None = None, *, x: str | None = None) -> Figure:
+        """The data, the curve and its band in a panel for each group, of many groups the first sixteen.
+
+        Parameters
+        ----------
+        path : path, optional
+            A file to write too: .png, .svg, .pdf, .jpg or .webp.
+        x : str, optional
+            The column along which a curve of several is drawn.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from thalweg.show.plots.by_group import draw_groups
+        from thalweg.show.plots.style import save
+
+        figure = draw_groups(self, x)
+        if path is not None:
+            save(figure, path)
+        return figure
+
+    def save(self, path: str | Path) -> NoReturn:
+        """Not available: a model file holds one fit.
+
+        Raises
+        ------
+        NotAvailableError
+        """
+        raise NotAvailableError(
+            f"a model file holds one fit, and these are {len(self):,}",
+            advice=f"Save each by itself, fits[{self.groups[0]!r}].save({str(path)!r}), or their tidy().",
+        )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            from thalweg.curves.fits_text import no_attribute
+
+            raise no_attribute(name, vars(self).get("groups", ()))
+
     def __repr__(self) -> str:
         bad = len(self.failed)
         what = f"{bad:,} not fitted" if bad else "all fitted"
@@ -295,13 +318,26 @@ class Fits:
 
     # -------------------------------------------------------------------------------------------- predictions
 
-    def predict(self, data: Any = None, *, unseen: str = "error", missing: str = "error", **reading: Any) -> ndarray:
-        """The curve of each row's group.
+    def predict(
+        self,
+        data: Any = None,
+        interval: str | float | None = None,
+        *,
+        level: float | None = None,
+        unseen: str = "error",
+        missing: str = "error",
+        **reading: Any,
+    ) -> Any:
+        """The curve of each row's group, with an interval if wanted.
 
         Parameters
         ----------
         data : anything that `fit` reads, optional
             The complete rows of the fit by default, in their order.
+        interval : {"mean", "prediction"} or float, optional
+            As `Fit.predict` has it. The groups of these rows are fitted once more, for their covariances.
+        level : float, optional
+            Of the interval where that is a word; the fit's own by default.
         unseen : {"error", "null"}
             What a group that the fit never saw does: raise, or give NaN. A group without estimates gives NaN.
         missing : {"error", "null"}
@@ -309,15 +345,28 @@ class Fits:
         **reading
             How to read a text file.
 
+        Returns
+        -------
+        array or frame
+            An array; with `interval` a frame of prediction, lower, upper and standard_error.
+
         Raises
         ------
         ColumnError, MissingValueError, UnseenLevelError, OptionError
+
+        Warns
+        -----
+        ExtrapolationWarning : with an interval, rows outside the range of their group's data.
         """
+        from thalweg.curves.fits_predict import intervals_of_rows
         from thalweg.data.sources import open_source
 
         if unseen not in ("error", "null"):
             raise OptionError(f"unseen={unseen!r} is not an option", advice="Use 'error' or 'null'.")
         source = self._own() if data is None else open_source(data, **reading)
+        if interval is not None or level is not None:
+            asked: dict[str, Any] = {"interval": interval, "level": level, "missing": missing}
+            return intervals_of_rows(self, source, self.predict(source, unseen=unseen, missing=missing), data, asked)
         wanted = tuple(dict.fromkeys([*self.spec.predictor_columns, self.by]))
         parts = [
             self._predicted(replace(batch, places=source.place), unseen, missing) for batch in source.batches(wanted)

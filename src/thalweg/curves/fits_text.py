@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,3 +103,33 @@ def _notes(fits: Fits) -> list[str]:
 def _line(note: str, groups: list[str]) -> str:
     named = ", ".join(groups[:TOLD]) + (f" and {len(groups) - TOLD:,} more" if len(groups) > TOLD else "")
     return f"  * {named}: {note}"
+
+
+def no_attribute(name: str, groups: Sequence[Hashable]) -> AttributeError:
+    """The error for an attribute that fits by group lack, with where it is to be had.
+
+    Examples
+    --------
+    >>> no_attribute("vcov", ["treated", "untreated"])
+    AttributeError("a Fits has no attribute 'vcov'. Each group's fit has it: fits['treated'].vcov(...).")
+    >>> no_attribute("popt", ["treated"])
+    AttributeError("a Fits has no attribute 'popt'. Here it is fits.coefficients.")
+    """
+    from thalweg.curves.fits import Fits
+    from thalweg.foreign import RESULTS
+    from thalweg.result import Fit
+
+    here = RESULTS.get(name, name)
+    own = here.partition("(")[0]
+    said = f"a Fits has no attribute {name!r}."
+    if name.startswith("__") or not groups or not (name in RESULTS or _has(Fit, name)):
+        return AttributeError(said)
+    if own != name and _has(Fits, own):
+        return AttributeError(f"{said} Here it is fits.{here}.")
+    call = "(...)" if here == own and callable(getattr(Fit, own, None)) else ""
+    return AttributeError(f"{said} Each group's fit has it: fits[{groups[0]!r}].{here}{call}.")
+
+
+def _has(kind: type, name: str) -> bool:
+    """Whether its instances have this attribute."""
+    return not name.startswith("_") and (hasattr(kind, name) or name in getattr(kind, "__dataclass_fields__", {}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -10,17 +10,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from thalweg.curves.arguments import read_arguments
+from thalweg.curves.arguments import Arguments, read_arguments
 from thalweg.curves.curve import Curve, Expression
 from thalweg.curves.function import curve_of_function
 from thalweg.curves.language import Equation, read_equation
 from thalweg.curves.module import ModuleCurve
 from thalweg.data.evaluate import Columns
-from thalweg.data.expression import quote
-from thalweg.data.source import Source
-from thalweg.errors import ColumnError, OptionError
+from thalweg.data.expression import parse_expression, quote
+from thalweg.data.nodes import column_names
+from thalweg.data.source import Batch, Source
+from thalweg.errors import ColumnError, FormulaError, OptionError
 
 TRIED = 200  # rows on which a function is tried
+MORE = 50_000  # rows that are looked at together for complete ones, where the first were not
 
 
 @final
@@ -74,6 +76,7 @@ def given_curve(
                 advice="A text names its response: 'y = a * x + b'.",
             )
         equation = read_equation(what, source.names)
+        _check_sides(equation, source.names)
         return Given(Expression.of(equation), equation.response, equation.text, {}, equation)
     response = _response(source, y)
     others = [name for name in source.names if name != response]
@@ -85,9 +88,42 @@ def given_curve(
         raise OptionError(
             "x= is for modules", advice="Arguments of a function that are columns are read from the data."
         )
-    inputs = read_arguments(what, others).inputs
+    arguments = read_arguments(what, others)
+    _check_arguments(arguments, response)
+    inputs = arguments.inputs
     curve, starts = curve_of_function(what, others, _sample(source, inputs))
     return Given(curve, quote(response), f"{response} = {curve.title}", starts)
+
+
+def _check_sides(equation: Equation, columns: Sequence[str]) -> None:
+    """Refuse a curve that could fit the response by itself.
+
+    Raises
+    ------
+    FormulaError
+    """
+    left = set(column_names(parse_expression(equation.response).node)) & {*columns}
+    right = set(column_names(equation.plain))
+    if left and left <= right:
+        both = " and ".join(repr(name) for name in sorted(left))
+        raise FormulaError(
+            f"the response is on both sides: {both} in {equation.text!r:.200}",
+            advice="Take it out of the right side; values of earlier rows are a column of their own.",
+        )
+
+
+def _check_arguments(arguments: Arguments, response: str) -> None:
+    """Refuse a parameter with the response's name.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if response in arguments.parameters:
+        raise FormulaError(
+            f"{response!r} is the response, and an argument of {arguments.title} has its name",
+            advice="A curve cannot read its response: name the parameter otherwise, or say which column is fitted, y=.",
+        )
 
 
 def _response(source: Source, y: str | None) -> str:
@@ -101,9 +137,22 @@ def _response(source: Source, y: str | None) -> str:
 
 
 def _sample(source: Source, names: Sequence[str]) -> Mapping[str, np.ndarray]:
-    """The first rows of some columns, those without missing values."""
-    batch = next(iter(source.batches(tuple(names))))
-    columns = Columns(batch[: min(TRIED, batch.rows)], {})
-    values = {name: columns.number(name) for name in names}
-    known = torch.stack([torch.isfinite(column) for column in values.values()]).all(0)
-    return {name: np.ascontiguousarray(column[known].numpy(force=True)) for name, column in values.items()}
+    """Some rows of some columns without missing values."""
+    found, count = [], 0
+    for piece in _pieces(source, names):
+        columns = Columns(piece, {})
+        values = [columns.number(name) for name in names]
+        known = torch.stack([torch.isfinite(column) for column in values]).all(0)
+        found.append([column[known][: TRIED - count].numpy(force=True) for column in values])
+        count += len(found[-1][0])
+        if count >= TRIED:
+            break
+    return {name: np.concatenate([each[j] for each in found]) for j, name in enumerate(names)}
+
+
+def _pieces(source: Source, names: Sequence[str]) -> Iterator[Batch]:
+    """Of each batch some rows from all of it, as the first may be all alike; then the batch, some rows at a time."""
+    for batch in source.batches(tuple(names)):
+        yield batch[:: -(-batch.rows // TRIED) or 1]
+        for first in range(0, batch.rows, MORE):
+            yield batch[first : min(first + MORE, batch.rows)]

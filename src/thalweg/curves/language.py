@@ -8,20 +8,24 @@ of operations (`thalweg.curves.graph`); there is no other way from a text to a n
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import final
 
 from thalweg.curves.graph import Graph
 from thalweg.curves.named import ALIASES, CURVES
+from thalweg.curves.slips import check_base, check_names, meant, warn_of_columns
 from thalweg.curves.vocabulary import CONSTANTS, UNARY, input_text, vocabulary
 from thalweg.curves.written_out import Use, check_size, written_out
 from thalweg.data.expression import parse_expression, read
-from thalweg.data.nodes import Binary, Call, Comparison, Name, Negative, Node, Number, children, walk
+from thalweg.data.nodes import Binary, Call, Comparison, Name, Negative, Node, Number, children, column_names, walk
 from thalweg.data.tokens import Token, place, tokenize
 from thalweg.errors import FormulaError
 
 _BINARY = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "power"}
+_ONE_SIGN = "Write 'response = expression', and == for a comparison."
 _COMPARE = {
     "==": "equal",
     "!=": "not_equal",
@@ -106,24 +110,26 @@ def read_equation(text: str, columns: Collection[str]) -> Equation:
     """
     sides = _sides(text)
     left = read(sides[0], text)
+    check_names(sides[1], text, columns)
     right = read(sides[1], text, vocabulary())
     uses: list[Use] = []
     plain = written_out(right.node, uses, text, frozenset(columns))
     check_size(plain, text)
+    check_base(plain, columns, text)
     inputs = tuple(dict.fromkeys(_inputs(plain, columns)))
     known = tuple(dict.fromkeys(_parameters(plain, columns)))
     parameters = tuple(name for name in dict.fromkeys([*_written(right.node, iter(uses)), *known]) if name in known)
     equation = Equation(f"{left.text} = {right.text}", left.text, right.node, plain, inputs, parameters, tuple(uses))
-    _check(equation, columns)
+    _check(equation, columns, column_names(left.node))
     return equation
 
 
 def _sides(text: str) -> tuple[list[Token], list[Token]]:
     tokens = tokenize(text)
-    signs = [i for i, token in enumerate(tokens) if token.text == "="]
+    signs = _signs(tokens)
     if len(signs) != 1:
         found = "no '='" if not signs else f"{len(signs)} signs '='"
-        raise FormulaError(f"a curve has {found}", where=f"{text!r:.60}", advice="Write 'response = expression'.")
+        raise FormulaError(f"a curve has {found}", where=f"{text!r:.60}", advice=_ONE_SIGN)
     left, right = tokens[: signs[0]], tokens[signs[0] + 1 :]
     for side, name in ((left, "left"), (right, "right")):
         if not side:
@@ -135,25 +141,39 @@ def _sides(text: str) -> tuple[list[Token], list[Token]]:
     return left, right
 
 
-def _check(equation: Equation, columns: Collection[str]) -> None:
+def _signs(tokens: list[Token]) -> list[int]:
+    """Where "=" stands outside brackets: inside them it is an option of a function, which is refused as such."""
+    depths = accumulate({"(": 1, ")": -1}.get(token.text, 0) for token in tokens)
+    return [i for i, (token, depth) in enumerate(zip(tokens, depths, strict=True)) if token.text == "=" and depth == 0]
+
+
+def _check(equation: Equation, columns: Collection[str], response: Collection[str]) -> None:
     if not equation.parameters:
         raise FormulaError(
             f"the curve {equation.text!r} has no parameter: every name in it is a column",
             advice="Names that are no column are parameters, as a and b in 'y = a * exp(-b * x)'.",
         )
     if not equation.inputs and columns and len(equation.parameters) > 1:
-        raise FormulaError(
-            f"the curve {equation.text!r} reads no column of the data", advice=_nearest(equation.parameters, columns)
-        )
+        others = [name for name in columns if name not in response]
+        advice = meant(equation.parameters, others or columns)
+        raise FormulaError(f"the curve {equation.text!r} reads no column of the data", advice=advice)
 
 
-def _nearest(parameters: Collection[str], columns: Collection[str]) -> str:
-    for name in parameters:
-        near = difflib.get_close_matches(name, list(columns), n=1)
-        if near:
-            return f"Did you mean the column {near[0]!r} where you wrote {name!r}?"
-    listed = list(columns)
-    return f"Columns are {', '.join(listed[:12])}{', ...' if len(listed) > 12 else ''}."
+def warn_of_slips(equation: Equation, columns: Collection[str], roles: Collection[str]) -> None:
+    """Warn of a parameter that is nearly a column which nothing reads.
+
+    Parameters
+    ----------
+    equation : Equation
+    columns : collection of str
+        Those of the data.
+    roles : collection of str
+        Weights, offset, groups and the like, as columns or expressions.
+    """
+    told = " ".join([equation.response, *equation.inputs, *roles])
+    unused = [n for n in columns if n not in told or not re.search(rf"(?<!\w){re.escape(n)}(?!\w)", told)]
+    named = {*column_names(equation.node)}
+    warn_of_columns([name for name in equation.parameters if name in named], unused)
 
 
 # ------------------------------------------------------------------------------------------------------------ names
@@ -233,6 +253,7 @@ def parse_tie(text: str, known: Collection[str]) -> Node:
     FormulaError
         A name that is no parameter.
     """
+    check_names(tokenize(text), text, known)
     reading = parse_expression(text, vocabulary())
     plain = written_out(reading.node, [], text, frozenset())
     check_size(plain, text)

@@ -74,6 +74,7 @@ class ModuleCurve(Curve):
         self.flat = False
         self.flat = self._takes_rows_of_numbers(sample)
         self.by_rows = self._is_by_rows(sample)
+        self.whole_rows = not self.by_rows and self._looks_at_all(sample)
 
     def __call__(self, theta: Float[Tensor, "p"], x: Tensor) -> Float[Tensor, "n"]:
         """The curve at some rows."""
@@ -142,6 +143,19 @@ class ModuleCurve(Curve):
         except Exception:  # vmap has many ways to say that it cannot follow a module
             return False
         return same(single.numpy().ravel(), _backward(self, theta, x).numpy().ravel())
+
+    def _looks_at_all(self, sample: Columns) -> bool:
+        """Whether a row's value depends on the rows that come with it."""
+        x = self.table(sample)
+        whole = self._called(x)
+        for kept in (torch.arange(1, len(x), 2), torch.arange(len(x)).flip(0)):
+            try:
+                some = self._called(x[kept])
+            except (RuntimeError, TypeError, IndexError, ValueError):
+                return True
+            if some.shape != kept.shape or not same(some.numpy(), whole[kept].numpy()):
+                return True
+        return False
 
 
 def _wrong_shape(shape: Sequence[int], rows: int) -> DataError:

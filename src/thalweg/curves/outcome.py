@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from thalweg.curves.curve import Columns, Curve
+from thalweg.curves.differences import EPSILON
 from thalweg.errors import DataError, FormulaError, ThalwegError
 
 
@@ -57,12 +58,28 @@ def tensor(value: Any, rows: int, title: str) -> Tensor:
 def _array(value: Any, title: str) -> np.ndarray:
     if value is None:
         raise FormulaError(f"{title} returned None", advice="Does it end in a return?")
+    if isinstance(value, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(value), np.nan, np.ma.getdata(value))
     try:
         return np.asarray(value)
     except ValueError as problem:
         raise FormulaError(
             f"{title} returned a {type(value).__name__} that is no array", advice="Return one number for each row."
         ) from problem
+
+
+def rounding_of(value: Any) -> float:
+    """The machine epsilon of a result: that of float32 or float16 where it is one of these, else of float64.
+
+    Examples
+    --------
+    >>> rounding_of(np.float32(1.0)) > 1e-8, rounding_of([1.0]) < 1e-15
+    (True, True)
+    """
+    dtype = getattr(value, "dtype", None)
+    if isinstance(dtype, torch.dtype):
+        return torch.finfo(dtype).eps if dtype.is_floating_point else EPSILON
+    return float(np.finfo(dtype).eps) if dtype in (np.float32, np.float16) else EPSILON
 
 
 def _wrong_shape(shape: tuple[int, ...], rows: int, title: str) -> FormulaError:

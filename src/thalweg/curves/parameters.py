@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -12,8 +13,11 @@ import numpy as np
 
 from thalweg.curves.curve import Curve
 from thalweg.curves.language import parse_tie
+from thalweg.curves.ties import check_ties
 from thalweg.data.nodes import Node
 from thalweg.errors import OptionError
+
+LEAST = sys.float_info.min  # of a positive parameter: above 0, and 1 / it is finite
 
 
 @final
@@ -50,7 +54,7 @@ def parameters_of(
     curve: Curve,
     *,
     start: Any = None,
-    bounds: Mapping[str, Any] | None = None,
+    bounds: Any = None,
     fixed: Mapping[str, float] | Iterable[str] | None = None,
     positive: Iterable[str] | None = None,
     tied: Mapping[str, str] | None = None,
@@ -62,7 +66,7 @@ def parameters_of(
     curve : Curve
     start : mapping of name to number, or sequence in the order of the parameters, optional
     bounds : mapping of name to (low, high), optional
-        None or an infinity for no bound on that side.
+        None or an infinity for no bound on that side. Or (lower, upper) in the order of the parameters.
     fixed : mapping of name to value, or names that are held at their start, optional
     positive : names, optional
         Parameters above 0; those of named curves that are so by their nature need not be named.
@@ -72,13 +76,13 @@ def parameters_of(
     Raises
     ------
     OptionError, FormulaError
-        A name that is no parameter (with the nearest one), bounds that hold nothing, a start outside them, a parameter
-        that is both held and tied, nothing left to fit.
+        A name that is no parameter (with the nearest one), bounds that hold nothing, a start or a held value outside
+        them, a parameter that is both held and tied, or tied and bounded, nothing left to fit.
     """
     names = curve.parameters
     starts = _starts(names, start)
     held = _held(names, fixed, starts)
-    texts = {known(names, name, "tied"): str(text) for name, text in (tied or {}).items()}
+    texts = _texts(names, tied)
     ties = {name: parse_tie(text, names) for name, text in texts.items()}
     both = sorted(held.keys() & ties.keys())
     if both:
@@ -86,14 +90,13 @@ def parameters_of(
     free = tuple(name for name in names if name not in held and name not in ties)
     if not free:
         raise OptionError("every parameter is fixed or tied: there is nothing to fit", advice="Leave one free.")
-    lower, upper = _bounds(free, names, bounds, {*curve.positive, *_listed(positive, names)})
-    for j, name in enumerate(free):
-        value = starts.get(name)
-        if value is not None and not lower[j] <= value <= upper[j]:
-            raise OptionError(
-                f"the start {name} = {value:g} lies outside its bounds ({lower[j]:g}, {upper[j]:g})",
-                advice="Move the start or the bound.",
-            )
+    said, wanted = bounds_by_name(names, bounds), {*_listed(positive, names)}
+    limits = _limits(names, said, {*curve.positive, *wanted})
+    _check_unbounded(ties, said, wanted)
+    _check_within(limits, held, "fixed")
+    _check_within(limits, {name: value for name, value in starts.items() if name in free}, "start")
+    check_ties(ties, texts, {**starts, **held}, curve.positive)
+    lower, upper = np.array([limits[name] for name in free]).T.copy()
     return Parameters(names, free, {n: v for n, v in starts.items() if n in free}, lower, upper, held, ties, texts)
 
 
@@ -112,7 +115,9 @@ def _number(value: Any, what: str) -> float:
             raise TypeError
         number = float(value)
     except (TypeError, ValueError):
-        raise OptionError(f"{what} is {value!r}, which is no number") from None
+        raise OptionError(f"{what} is {value!r:.60}, which is no number") from None
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise OptionError(f"{what} is {number}", advice="Give a finite number.")
     return number
@@ -123,7 +128,7 @@ def _starts(names: Sequence[str], start: Any) -> dict[str, float]:
         return {}
     if isinstance(start, Mapping):
         return {known(names, name, "start"): _number(value, f"the start of {name}") for name, value in start.items()}
-    values = list(start)
+    values = _sequence(start, "start", names)
     if len(values) != len(names):
         raise OptionError(
             f"start has {len(values)} values, and the curve {len(names)} parameters",
@@ -145,37 +150,120 @@ def _held(names: Sequence[str], fixed: Any, starts: Mapping[str, float]) -> dict
 
 
 def _listed(given: Any, names: Sequence[str], where: str = "positive") -> list[str]:
-    listed = [given] if isinstance(given, str) else list(given or ())
+    listed = [given] if isinstance(given, str) else _sequence(() if given is None else given, where, names)
     return [known(names, name, where) for name in listed]
 
 
-def _bounds(
-    free: Sequence[str], names: Sequence[str], bounds: Mapping[str, Any] | None, positive: set[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    lower, upper = np.full(len(free), -np.inf), np.full(len(free), np.inf)
-    for j, name in enumerate(free):
-        if name in positive:
-            lower[j] = np.nextafter(0.0, 1.0) * 2**52  # the least normal number: above 0, and 1 / it is finite
-    for name, pair in (bounds or {}).items():
+def _sequence(given: Any, where: str, names: Sequence[str]) -> list[Any]:
+    try:
+        if isinstance(given, str):
+            raise TypeError
+        return list(given)
+    except TypeError:
+        example = "{%r: 1.0}" if where in ("start", "fixed") else "[%r]"
+        raise OptionError(f"{where} is {given!r:.60}", advice=f"Write {where}={example % names[0]}.") from None
+
+
+def _texts(names: Sequence[str], tied: Any) -> dict[str, str]:
+    if tied is not None and not isinstance(tied, Mapping):
+        raise OptionError(f"tied is {tied!r:.60}", advice=f"Write tied={{{names[0]!r}: '2 * {names[-1]}'}}.")
+    return {known(names, name, "tied"): str(text) for name, text in (tied or {}).items()}
+
+
+def bounds_by_name(names: Sequence[str], bounds: Any) -> dict[Any, Any]:
+    """Bounds by name, from scipy's form too: lower and upper ones in the order of the parameters, or one for all.
+
+    Raises
+    ------
+    OptionError
+
+    Examples
+    --------
+    >>> bounds_by_name(["a", "b"], ([0, 1], 5))
+    {'a': (0, 5), 'b': (1, 5)}
+    """
+    if bounds is None or isinstance(bounds, Mapping):
+        return dict(bounds or {})
+    low, high = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else _two(bounds, names)
+    sides = [_side(side, names) for side in (low, high)]
+    return dict(zip(names, zip(*sides, strict=True), strict=True))
+
+
+def _two(bounds: Any, names: Sequence[str]) -> tuple[Any, Any]:
+    try:
+        if isinstance(bounds, str):
+            raise TypeError
+        low, high = bounds
+    except (TypeError, ValueError):
+        raise _no_bounds(bounds, names) from None
+    return low, high
+
+
+def _side(side: Any, names: Sequence[str]) -> list[Any]:
+    """The bounds on one side, in the order of the parameters."""
+    if side is None or np.ndim(side) == 0:
+        return [side] * len(names)
+    listed = list(side)
+    if len(listed) != len(names):
+        raise OptionError(
+            f"bounds has {len(listed)} values on one side, and the curve {len(names)} parameters",
+            advice=f"In this order: {', '.join(names)}; or by name: bounds={{{names[0]!r}: (0, None)}}.",
+        )
+    return listed
+
+
+def _no_bounds(bounds: Any, names: Sequence[str]) -> OptionError:
+    return OptionError(
+        f"bounds is {bounds!r:.60}",
+        advice=f"Give bounds={{{names[0]!r}: (0, None)}}, or (lower, upper) in the order of the parameters.",
+    )
+
+
+Limits = dict[str, tuple[float, float]]
+
+
+def _limits(names: Sequence[str], bounds: Mapping[Any, Any], positive: set[str]) -> Limits:
+    """The least and the greatest value of each parameter."""
+    limits = {name: (LEAST if name in positive else -math.inf, math.inf) for name in names}
+    for name, pair in bounds.items():
         known(names, name, "bounds")
-        low, high = _pair(name, pair)
-        if name in free:
-            j = list(free).index(name)
-            lower[j], upper[j] = max(lower[j], low), min(upper[j], high)
-            if lower[j] > upper[j]:
-                raise OptionError(f"the bounds of {name} hold nothing: ({low:g}, {high:g})")
-    return lower, upper
+        given, before = _pair(name, pair), limits[name]
+        low, high = max(before[0], given[0]), min(before[1], given[1])
+        if low > high:
+            raise OptionError(f"the bounds of {name} hold nothing: ({low:g}, {high:g})")
+        limits[name] = low, high
+    return limits
+
+
+def _check_within(limits: Limits, values: Mapping[str, float], what: str) -> None:
+    for name, value in values.items():
+        low, high = limits[name]
+        if low <= value <= high:
+            continue
+        place = "is not above 0" if low == LEAST else f"lies outside its bounds ({low:g}, {high:g})"
+        raise OptionError(f"the {what} {name} = {value:g} {place}", advice="Move it, or the bound.")
+
+
+def _check_unbounded(ties: Collection[str], bounds: Collection[str], positive: Collection[str]) -> None:
+    for name in ties:
+        if name in bounds or name in positive:
+            raise OptionError(
+                f"{name} is tied, and {'bounds' if name in bounds else 'positive'}= names it too",
+                advice="Bound what it is tied to.",
+            )
 
 
 def _pair(name: str, pair: Any) -> tuple[float, float]:
     try:
         low, high = pair
+        if isinstance(pair, str) or isinstance(low, bool | str) or isinstance(high, bool | str):
+            raise TypeError
         low = -math.inf if low is None else float(low)
         high = math.inf if high is None else float(high)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise OptionError(
-            f"the bounds of {name} are {pair!r}", advice=f"As in bounds={{{name!r}: (0, None)}}."
+            f"the bounds of {name} are {pair!r:.60}", advice=f"As in bounds={{{name!r}: (0, None)}}."
         ) from None
-    if math.isnan(low) or math.isnan(high) or low > high:
+    if math.isnan(low) or math.isnan(high) or low > high or low == math.inf or high == -math.inf:
         raise OptionError(f"the bounds of {name} hold nothing: ({low:g}, {high:g})", advice="Lower first.")
     return low, high

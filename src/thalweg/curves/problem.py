@@ -192,7 +192,12 @@ class CurveProblem:
     def _each(self, work: Callable[[Any], tuple[Array, float]]) -> Iterable[tuple[Array, float]]:
         """What `work` makes of each part, on several threads where the rows are many."""
         parts = self.parts()
-        return side_by_side(work, parts) if self.rows > SIDE_BY_SIDE else map(work, parts)
+
+        def quietly(part: Any) -> tuple[Array, float]:
+            with np.errstate(all="ignore"):  # each thread has a state of its own
+                return work(part)
+
+        return side_by_side(quietly, parts) if self.rows > SIDE_BY_SIDE else map(work, parts)
 
     def _reduced(self, part: Part | DevicePart, theta: Sequence[Any]) -> tuple[Array, float]:
         """[F | r] of some rows as a triangle, or as cross products, and J."""

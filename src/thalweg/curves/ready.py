@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast, final
+
+import numpy as np
 
 from thalweg.curves.by_group import Asked
 from thalweg.curves.given import Given, given_curve
 from thalweg.curves.group_starts import with_starts
 from thalweg.curves.groups import Grouped, group_column, group_options, grouped_parameters
-from thalweg.curves.parameters import Parameters, parameters_of
+from thalweg.curves.language import warn_of_slips
+from thalweg.curves.parameters import Parameters, bounds_by_name, parameters_of
 from thalweg.curves.robust import needs_scale
 from thalweg.curves.spec import CurveSpec
-from thalweg.data.roles import with_roles
+from thalweg.data.gathered import gathered
+from thalweg.data.roles import Joined, with_roles
 from thalweg.data.rows import Rows
 from thalweg.data.source import Source
 from thalweg.data.sources import open_source
 from thalweg.data.spec import Spec
-from thalweg.errors import OptionError
+from thalweg.errors import DataError, OptionError
 from thalweg.foreign import FAMILY, FOREIGN
 from thalweg.inference.covariance import check_kind
 from thalweg.inference.distributions import check_level
@@ -30,9 +34,13 @@ from thalweg.observers.adapt import check_observer
 from thalweg.observers.given import listed
 from thalweg.prepare import READING
 
+MOST_STARTS = 100_000
 SAID = ("start", "bounds", "fixed", "positive", "tied")
-_SOLVER = "Of a curve they are the solver's: solver=thalweg.LevenbergMarquardt(max_steps=500, tol=1e-8)."
+_SOLVER = "Of a curve it is an option of the solver: solver=thalweg.LevenbergMarquardt(max_steps=500, tol=1e-8)."
 _ELSEWHERE = {
+    **dict.fromkeys(["maxiter", "max_iterations", "maxfev", "max_nfev", "nfev", "steps", "max_steps"], _SOLVER),
+    **dict.fromkeys(["xtol", "ftol", "gtol", "tolerance"], _SOLVER),
+    "method": "solver=thalweg.LevenbergMarquardt() is the method of curves, and used where none is told.",
     "max_iter": _SOLVER,
     "tol": _SOLVER,
     "exposure": "Write it into the curve: y = exposure * (...).",
@@ -112,6 +120,7 @@ def check_told(told: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     ------
     OptionError
     """
+    check_numbers(told)
     check_weights_kind(told["weights_kind"])
     check_level(told["level"])
     if told["covariance"] is not None:
@@ -130,6 +139,33 @@ def check_told(told: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         raise OptionError(f"there is no option {name!r} of a curve", advice=_ELSEWHERE.get(name, hint))
 
 
+def check_numbers(told: Mapping[str, Any]) -> None:
+    """Refuse a seed or a number of starts that is none, and starts where one run is asked for.
+
+    Raises
+    ------
+    OptionError
+    """
+    seed, starts = told["seed"], told["starts"]
+    if not _is_whole(seed) or not 0 <= seed < 2**63:
+        raise OptionError(f"seed is {seed!r:.60}", advice="Give a whole number from 0 to 2**63 - 1.")
+    if starts is not None and (not _is_whole(starts) or not 1 <= starts <= MOST_STARTS):
+        raise OptionError(f"starts is {starts!r:.60}", advice=f"Give a whole number from 1 to {MOST_STARTS:,}.")
+    for name in ("solver", "stop"):
+        if told[name] is not None and starts not in (None, 1):
+            raise OptionError(
+                f"starts={starts} with {name}=, which means a single run from one start",
+                advice="Leave out one of the two: many starts have a solver of their own, and end by themselves.",
+            )
+    shared = told["shared"]
+    if shared is not None and (isinstance(shared, bool) or not isinstance(shared, Iterable)):
+        raise OptionError(f"shared is {shared!r:.60}", advice="Give names of parameters: shared=['tau'].")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def opened(what: Any, data: Any, told: Mapping[str, Any], options: Mapping[str, Any]) -> Opened:
     """Open the data and read the curve."""
     given = {name: told[name] for name in ("weights", "offset", "trials", "cluster", "by")} | {"exposure": None}
@@ -137,9 +173,45 @@ def opened(what: Any, data: Any, told: Mapping[str, Any], options: Mapping[str, 
     shared = group_options(told["by"], told["shared"])
     source, roles = with_roles(open_source(data, **reading), given)
     group = group_column(roles.pop("by"), source)
-    curve = given_curve(what, source, y=told["y"], x=told["x"])
+    source, response = _with_response(source, told["y"], what)
+    curve = given_curve(what, source, y=response, x=told["x"])
+    told = {**told, "y": response, "starts": None if told["starts"] is None else int(told["starts"])}
+    told = {**told, "bounds": bounds_by_name(curve.curve.parameters, told["bounds"]) or None, "seed": int(told["seed"])}
+    if curve.curve.whole_rows:
+        check_not_by_group(group, curve.curve.title)
+        source = gathered(source)
+    if curve.equation is not None:
+        warn_of_slips(curve.equation, source.names, [role for role in (*roles.values(), group) if role is not None])
     others = {key: value for key, value in options.items() if key not in READING}
     return Opened(what, curve, source, roles, group, shared, told, others)
+
+
+def _with_response(source: Source, y: Any, what: Any) -> tuple[Source, Any]:
+    """The source with a response that is an array as a column, and its name."""
+    if y is None or isinstance(what, str) or np.ndim(y) == 0:
+        return source, y
+    name = "y" if "y" not in source.names else "y_given"
+    held = open_source({name: y})
+    batch = next(held.batches(held.names))
+    if source.rows is not None and source.rows != batch.rows:
+        raise DataError(
+            f"y has {batch.rows} entries, and the data have {source.rows} rows", advice="Give one for each."
+        )
+    return Joined(source, {name: batch.columns[name]}, batch.rows), name
+
+
+def check_not_by_group(group: str | None, title: str) -> None:
+    """Refuse groups of a function that looks at all rows together.
+
+    Raises
+    ------
+    OptionError
+    """
+    if group is not None:
+        raise OptionError(
+            f"{title} looks at all rows together, which by={group!r} would take apart",
+            advice="Fit the rows of each group by themselves.",
+        )
 
 
 def is_apart(asked: Opened) -> bool:
@@ -159,7 +231,9 @@ def ready(fit: Callable[..., Any], asked: Opened) -> Ready:
     """Learn the rows, and read what is said of the parameters."""
     given, said = asked.given, {name: asked.told[name] for name in SAID}
     if given.starts and (said["start"] is None or isinstance(said["start"], Mapping)):
-        said["start"] = {**given.starts, **(said["start"] or {})}
+        tied = said["tied"] if isinstance(said["tied"], Mapping) else {}
+        own = {name: value for name, value in given.starts.items() if name not in tied}
+        said["start"] = {**own, **(said["start"] or {})}
     curve = given.curve if asked.group is None else Grouped(given.curve, asked.group, asked.shared)
     learning = {"missing": asked.told["missing"], **asked.roles}
     spec = CurveSpec.learn(curve, given.response, given.text, asked.source, **learning)

@@ -11,8 +11,8 @@ A parameter that enters in several places has several scales, and candidates are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -25,6 +25,9 @@ from thalweg.curves.program import Program
 FAR = 1.5  # decades about a size
 OUTSIDE = (-1.0, 1.5)  # decades of the range beyond the rows where a place may lie
 INSIDE = 0.6  # share of places within the range of the rows
+TOGETHER = 1e-9  # of the range: places nearer than this are one
+LATTICE, ON_IT = 0.1, 0.95  # steps from a lattice that are none, and the share of the steps that must lie on it
+BEYOND = 4.0  # half cycles per row, on average, that rows on no lattice tell apart
 NEGATIVE = 0.3  # share of negative numbers, where only a size is known
 
 Unit = Float[ndarray, "K"]
@@ -82,26 +85,43 @@ class Place:
 @final
 @dataclass(frozen=True)
 class Frequency:
-    """What times the values is an angle: from half a turn over all of them to half a turn from one to the next."""
+    """What times the values is an angle: from half a turn over all of them to half a turn from one to the next.
+
+    Beyond `most`, rows on a lattice cannot tell it from a lower one (an alias), and others can hardly: a search that
+    was not sent there has nothing to look for.
+    """
 
     low: float
     high: float
     inverse: bool = False
+    most: float = np.inf
 
     def draw(self, u: Unit, sign: Unit) -> ndarray:
         """From uniform numbers."""
         found = self.low + (self.high - self.low) * u
         return 1 / found if self.inverse else found
 
+    def over(self, factor: float) -> Frequency:
+        """What times `factor` gives this."""
+        unit = 1 / factor if self.inverse else factor
+        return Frequency(self.low / unit, self.high / unit, self.inverse, self.most / unit)
+
 
 @final
 @dataclass(frozen=True)
 class Angle:
-    """A phase; or what holds a frequency further down."""
+    """A phase, which times `radians` is in radians; `held` where it is multiplied with a frequency first."""
+
+    radians: float = 1.0
+    held: bool = False
 
     def draw(self, u: Unit, sign: Unit) -> ndarray:
         """From uniform numbers."""
-        return np.pi * (2 * u - 1)
+        return np.pi / self.radians * (2 * u - 1)
+
+    def over(self, factor: float) -> Angle:
+        """What times `factor` gives this."""
+        return replace(self, radians=self.radians * factor)
 
 
 Scale = Size | Place | Frequency | Angle
@@ -116,6 +136,12 @@ _TURNING = frozenset(("sin", "cos", "tan"))
 _BOUNDED = _OF_SIZE_ONE | _TURNING
 _COMPARING = frozenset(("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"))
 _ALIKE = frozenset(("minimum", "maximum", "absolute", "identity", "floor", "ceil", "round"))
+
+
+def turn(found: Sequence[Scale]) -> float | None:
+    """A whole turn in the unit of a phase; None where a parameter is none."""
+    phases = [each for each in found if isinstance(each, Angle) and not each.held]
+    return 2 * np.pi / phases[-1].radians if phases else None
 
 
 def scales_of(
@@ -209,7 +235,7 @@ class _Reading:
         a, b = entry.arguments
         for part, other in ((a, b), (b, a)):
             values = self.values.get(other)
-            if values is None or isinstance(scale, Angle):
+            if values is None or (isinstance(scale, Angle) and not scale.held):
                 self.ask(part, scale, weak)
             elif values.size == 1 or np.ptp(values) == 0:
                 self.ask(part, _spread(values) if values.flat[0] else scale, weak)
@@ -220,9 +246,11 @@ class _Reading:
 
     def _product(self, arguments: Arguments, scale: Scale, weak: bool) -> None:
         for part, other in (arguments, arguments[::-1]):
-            size = self.size(other)
-            if isinstance(scale, Angle):
-                self.ask(part, self._frequency(other), weak)
+            size, factor = self.size(other), self._factor(other)
+            if isinstance(scale, Angle | Frequency) and factor is not None:
+                self.ask(part, scale.over(factor), weak)
+            elif isinstance(scale, Angle):
+                self.ask(part, self._frequency(other, scale), weak)
             elif size is not None:
                 self.ask(part, _as_size(scale).over(size), weak)
             else:
@@ -231,9 +259,16 @@ class _Reading:
     def _quotient(self, arguments: Arguments, scale: Scale, weak: bool) -> None:
         above, below = arguments
         over, under = self.size(above), self.size(below)
+        multiple, divisor = self._factor(above), self._factor(below)
+        if isinstance(scale, Angle | Frequency) and divisor is not None:
+            self.ask(above, scale.over(1 / divisor), weak)
+            return
+        if isinstance(scale, Frequency) and multiple is not None:
+            self.ask(below, replace(scale, inverse=not scale.inverse).over(1 / multiple), weak)
+            return
         if isinstance(scale, Angle):
-            self.ask(above, self._frequency(below, divided=True), weak)
-            self.ask(below, self._frequency(above, inverse=True), weak)
+            self.ask(above, self._frequency(below, scale, divided=True), weak)
+            self.ask(below, self._frequency(above, scale, inverse=True), weak)
             return
         asked = _as_size(scale)
         self.ask(above, asked if under is None else asked.times(under), weak or under is None)
@@ -242,29 +277,41 @@ class _Reading:
     def _is_parameter(self, node: int) -> bool:
         return self.graph.entries[node].operation == "parameter"
 
-    def _frequency(self, node: int, *, inverse: bool = False, divided: bool = False) -> Scale:
+    def _factor(self, node: int) -> float | None:
+        """The size of a number; None where it is no number, or 0."""
+        values = self.values.get(node)
+        if values is None or np.ptp(values) != 0 or not np.isfinite(values.flat[0]):
+            return None
+        return abs(float(values.flat[0])) or None
+
+    def _frequency(self, node: int, angle: Angle, *, inverse: bool = False, divided: bool = False) -> Scale:
         """Of what is multiplied with the columns of a part to an angle."""
         below = self._column_below(node)
         if below is None:
-            return Angle()
-        spots = np.unique(below[np.isfinite(below)])
+            return replace(angle, held=True)
+        spots = np.unique(below[np.isfinite(below)]) * angle.radians
         if divided:
             spots = np.unique(1 / spots[spots != 0])
         if spots.size < 2:
-            return Angle()
+            return angle
         span = float(spots[-1] - spots[0])
         low = np.pi / span
-        return Frequency(low, max(2 * low, np.pi / float(np.median(np.diff(spots)))), inverse)
+        high = max(2 * low, np.pi / float(np.median(np.diff(spots))))
+        return Frequency(low, high, inverse, _most(spots, high))
 
     def _column_below(self, node: int) -> ndarray | None:
-        """The values of the largest part below that no parameter is in."""
+        """The values of the largest part below that no parameter is in, times the numbers before it."""
         if node in self.values:
             values = self.values[node]
             return values if values.size > 1 and np.ptp(values) > 0 else None
-        for argument in self.graph.entries[node].arguments:
+        entry = self.graph.entries[node]
+        for i, argument in enumerate(entry.arguments):
             below = self._column_below(argument)
             if below is not None:
-                return below
+                other = self._factor(entry.arguments[1 - i]) if entry.operation in ("multiply", "divide") else None
+                if other is None or (entry.operation == "divide" and i == 1):
+                    return below
+                return below * other if entry.operation == "multiply" else below / other
         return None
 
     def _function(self, entry: Entry, scale: Scale, weak: bool) -> None:
@@ -301,6 +348,18 @@ class _Reading:
             values = self.values.get(other)
             if values is not None:
                 self.ask(part, Place(float(np.nanmin(values)), float(np.nanmax(values))))
+
+
+def _most(spots: Float[ndarray, "m"], high: float) -> float:
+    """The highest frequency that the places tell from lower ones: on a lattice, with gaps or without, Nyquist's."""
+    apart = np.diff(spots)
+    apart = apart[apart > TOGETHER * (spots[-1] - spots[0])]
+    least = float(np.quantile(apart, 0.1))
+    steps = np.maximum(np.rint(apart / least), 1)
+    least = float(apart.sum() / steps.sum())
+    if (np.abs(apart / least - steps) < LATTICE).mean() > ON_IT:
+        return max(high, np.pi / least)
+    return max(high, np.pi * BEYOND * apart.size / float(spots[-1] - spots[0]))
 
 
 def _as_size(scale: Scale) -> Size:

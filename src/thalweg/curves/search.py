@@ -3,6 +3,10 @@
     1. a start for every parameter     Levenberg-Marquardt from there; without doubts (`doubt`) that is it
     2. in doubt, or without a start    many starts (`minima`); the lowest objective wins
     3. the same curve written another way (`symmetries`): the one nearest to the user's start, or else the plainest
+    4. where that has not converged: more steps, and then as many starts as 128
+
+Frequencies are looked for as far as the rows can show them (`confined`). A curve that is finite at no start is an error
+that names the row to blame (`finite`).
 
 A solver or a rule of the user's, and starts=1, mean a single run: from the user's start, or the best from the data.
 Curves that do not take candidates in batches (functions called as they are) are tried from a few starts one by one,
@@ -20,15 +24,18 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from thalweg.curves.confined import confined
 from thalweg.curves.doubt import doubtful
+from thalweg.curves.finite import not_finite
 from thalweg.curves.minima import EQUAL, SAME, STARTS, Minima, Minimum, many_starts, rounding, screened
 from thalweg.curves.parameters import Parameters
 from thalweg.curves.problem import CurveProblem, Part
 from thalweg.curves.sample import Sample, sample_of
-from thalweg.curves.scales import Angle
+from thalweg.curves.scales import Frequency, turn
 from thalweg.curves.spec import CurveSpec
 from thalweg.curves.starts import DECADES, scales
 from thalweg.curves.symmetries import nearest, plainest, same_curves
+from thalweg.data.rows import Rows
 from thalweg.errors import OptionError
 from thalweg.observers import History
 from thalweg.solvers.base import Solution, Status
@@ -38,6 +45,9 @@ from thalweg.solvers.levenberg_marquardt import LevenbergMarquardt
 WARM = 100_000  # rows above which the first steps are taken on a sample
 ONE_BY_ONE = 8  # starts of a curve that does not take candidates in batches
 NEAR = 1e-4  # of each parameter: runs that end closer have met
+MORE_STEPS, MORE_STARTS = 2000, 128  # where the best of the first starts has not converged
+MORE_ENTRIES = 2_000_000  # of the Jacobian: above, more steps would take too long
+UNFINISHED = (Status.LIMIT, Status.STALLED)
 ENDED = (Status.CONVERGED, Status.LIMIT, Status.STALLED)  # by itself: anything else is somebody's wish
 
 
@@ -77,6 +87,7 @@ def search(
     stop: Any = None,
     starts: int | None = None,
     seed: int = 0,
+    rows: Rows | None = None,
 ) -> Found:
     """The best minimum that is found.
 
@@ -93,16 +104,23 @@ def search(
         How many starts; by default 32, where they are needed. 1: a single run.
     seed : int
         Of the candidates.
+    rows : Rows, optional
+        Where the problem's rows come from, for messages.
 
     Raises
     ------
     OptionError
-        `starts` is not a whole number of 1 or more.
+        `starts` is not a whole number of 1 or more; the curve is finite at no start.
+    DataError
+        A row in which the curve is finite nowhere.
     """
     if starts is not None and (isinstance(starts, bool) or not isinstance(starts, int) or starts < 1):
         raise OptionError(f"starts is {starts!r}", advice="Give a whole number, 1 or more.")
     looking = _Search(problem, parameters, observers, solver, stop, starts, seed)
-    return looking.found()
+    found = looking.found()
+    if found.solution.status in ENDED and not np.isfinite(found.solution.value):
+        raise not_finite(problem, looking.given, rows, starts=found.starts)
+    return found
 
 
 class _Search:
@@ -174,7 +192,8 @@ class _Search:
             return self._one_by_one(None)
         if not self.single:
             return self._many(None)
-        theta, value = screened(self.problem, self.sample, self.given, STARTS, self.seed)
+        around = confined(self.problem, self.sample, self.given)
+        theta, value = screened(around, self.sample, self.given, STARTS, self.seed)
         if len(theta):
             self.problem.start = theta[value.argmin()]
         return Found(self.problem, self._run(self.problem.start))
@@ -188,10 +207,47 @@ class _Search:
         if first is not None and np.isfinite(first.value):
             minima.add(first.theta.numpy().copy(), first.value, self.problem.start)
         try:
-            many_starts(self.problem, self.sample, self.given, minima, self.count, self.seed)
+            self._look(minima, self.count, self.seed)
         except KeyboardInterrupt:
             return self._interrupted(first, minima)
-        return self._concluded(first, minima)
+        found = self._concluded(first, minima)
+        if found.solution.status not in UNFINISHED or self.wanted:
+            return found
+        try:
+            return self._going_on(found, minima)
+        except KeyboardInterrupt:
+            return self._interrupted(found.solution, minima)
+
+    def _look(self, minima: Minima, count: int, seed: int) -> None:
+        """Many starts, among frequencies that the rows can show."""
+        assert self.sample is not None
+        around = confined(self.problem, self.sample, self.given)
+        try:
+            many_starts(around, self.sample, self.given, minima, count, seed)
+        finally:
+            if around is not self.problem:
+                self.problem.passes += around.passes
+
+    def _going_on(self, found: Found, minima: Minima) -> Found:
+        """The best has not converged: more steps, then more starts, before it is given up."""
+        at, value = found.solution.theta.numpy().copy(), found.solution.value
+        if self.problem.rows * at.size <= MORE_ENTRIES:
+            longer = LevenbergMarquardt(max_steps=MORE_STEPS, polish=False)
+            on = solve(longer, self.problem, torch.from_numpy(at))
+            minima.add(on.theta.numpy().copy(), on.value, at)
+            if on.status is Status.CONVERGED:
+                return self._again(minima)
+        self._look(minima, MORE_STARTS - STARTS, self.seed + 1)
+        if minima.best is not None and minima.best.value < value * (1 - EQUAL):
+            return self._again(minima)
+        return self._told(found.solution, minima)
+
+    def _again(self, minima: Minima) -> Found:
+        """The run to a better minimum, in place of the one that did not converge."""
+        assert minima.best is not None
+        self._forget()
+        minima.best.start = minima.best.theta
+        return self._told(self._run(self._written(minima.best.theta)), minima)
 
     def _concluded(self, first: Solution | None, minima: Minima) -> Found:
         """The run to the best minimum, and what is told of the others."""
@@ -221,12 +277,14 @@ class _Search:
     def _written(self, theta: Float[ndarray, "p"]) -> Float[ndarray, "p"]:
         """Point 3."""
         assert self.sample is not None
-        angles = [j for j, each in enumerate(scales(self.sample).values()) if any(isinstance(s, Angle) for s in each)]
+        known = list(scales(self.sample).values())
+        angles = {j: each for j, some in enumerate(known) if (each := turn(some)) is not None}
+        waves = [j for j, some in enumerate(known) if any(isinstance(each, Frequency) for each in some)]
         same = same_curves(self.sample, theta, self.problem.lower, self.problem.upper, angles)
         if self.complete:
             return same[nearest(same, self.problem.start)]
         names = self.problem.names
-        return same[plainest(same, [names.index(name) for name in self.problem.curve.linear()], angles)]
+        return same[plainest(same, [names.index(name) for name in self.problem.curve.linear()], angles, waves)]
 
     def _forget(self) -> None:
         """The way to a minimum that was not the best is no part of the history."""

@@ -81,6 +81,11 @@ class CurveSpec:
         return True
 
     @property
+    def whole_rows(self) -> bool:
+        """Whether a row's value depends on the rows that come with it: then they are never cut into blocks."""
+        return self.curve.whole_rows
+
+    @property
     def response(self) -> Response:
         """The left side."""
         return self.base.response

@@ -9,7 +9,7 @@
 | `groups` | null, or `by` and `shared`: the column of groups, and the parameters that all of them have together |
 | `at` | the fitted parameters, of all groups |
 | `base` | `Spec.to_json()` of the linear formula that reads the columns |
-| `check` | of a function: `inputs`, the least, middle and greatest training value of each, and its `values` there |
+| `check` | of a function: `inputs`, twelve places in the training range of each, and its `values` there |
 
 A function is code, and code is not stored. Who loads the model passes the function, and what it gives at `check` tells
 whether it is the one that was fitted. The ranges of the columns are all that this holds of the data.
@@ -33,6 +33,7 @@ from thalweg.data.spec import Spec
 from thalweg.errors import ModelFileError, OptionError, ThalwegError
 
 AGREEMENT = 1e-6  # of the largest checked value: other versions of a library may round otherwise, other models differ
+CHECKED = 12  # places at which a function is compared
 LONGEST = 100_000  # letters of an equation; a longer one is refused before it is parsed
 _KEYS = frozenset({"curve", "text", "response", "parameters", "inputs", "groups", "at", "base", "check"})
 
@@ -179,7 +180,7 @@ def _of_function(
     if isinstance(function, Curve):  # of the fit itself, which is read back before it is written
         return _of_one_group(function, ())[0]
     curve = _made(function, inputs)
-    if list(curve.parameters) != list(parameters):
+    if list(curve.parameters) != list(parameters) or _arguments(curve.title) != _arguments(text):
         raise ModelFileError(
             f"this model is of the function {text!r:.200}, and the one that was passed is {curve.title!r:.200}",
             advice="Pass the function that was fitted; its parameters are known by their names.",
@@ -187,31 +188,41 @@ def _of_function(
     return curve
 
 
+def _arguments(title: str) -> str:
+    """What stands in the brackets of a title; the function's own name may be another."""
+    return title[title.rfind("(") :]
+
+
 def _made(function: Callable[..., Any], inputs: Sequence[str]) -> Curve:
     from thalweg.curves.function import curve_of_function
 
-    sample = {name: np.linspace(0.5, 1.5, 3) for name in inputs}
+    sample = {name: np.linspace(0.5, 1.5, CHECKED) for name in inputs}
     return curve_of_function(function, list(inputs), sample)[0]
 
 
 def _checked_values(
     curve: Curve, ranges: Mapping[str, tuple[float, float]], at: Sequence[float]
 ) -> dict[str, Any] | None:
-    """What the curve gives at the ends and the middle of the columns' ranges; None where it cannot be asked there."""
-    inputs = {name: _three(*ranges.get(name, (0.0, 1.0))) for name in curve.inputs}
+    """What the curve gives within the columns' ranges; None where it cannot be asked there."""
+    inputs = {name: _places(*ranges.get(name, (0.0, 1.0)), shift=j) for j, name in enumerate(curve.inputs)}
     values = _values(curve, inputs, at)
     return None if values is None else {"inputs": inputs, "values": values}
 
 
-def _three(low: float, high: float) -> list[float]:
-    return [low, low / 2 + high / 2, high]
+def _places(low: float, high: float, shift: int) -> list[float]:
+    """The extrema of a Chebyshev polynomial between the ends: dense where functions that differ differ most.
+
+    Of the first column they ascend, of others they begin elsewhere, so that columns do not go together.
+    """
+    t = 0.5 - 0.5 * np.cos(np.pi * np.arange(CHECKED) / (CHECKED - 1))
+    return np.roll(low * (1 - t) + high * t, 5 * shift).tolist()
 
 
 def _values(curve: Curve, inputs: Mapping[str, Sequence[float]], at: Sequence[float]) -> list[float] | None:
     columns = {name: np.array(values, dtype=np.float64) for name, values in inputs.items()}
     try:
-        return [float(value) for value in curve.over(columns, 3).values(list(at))]
-    except Exception:  # the user's code may raise anything on three rows, and need not have been fitted to so few
+        return [float(value) for value in curve.over(columns, CHECKED).values(list(at))]
+    except Exception:  # the user's code may raise anything on so few rows, and need not have been fitted to so few
         return None
 
 
@@ -227,21 +238,26 @@ def _check_values(curve: Curve, at: Sequence[float], text: str, check: object) -
     _require(isinstance(check, dict) and set(check) == {"inputs", "values"}, "the values to check are none")
     assert isinstance(check, dict)
     _require(isinstance(check["inputs"], dict) and list(check["inputs"]) == list(curve.inputs), "no columns to check")
-    inputs = {name: [_number(v) for v in _list(three, "inputs")] for name, three in check["inputs"].items()}
+    inputs = {name: [_number(v) for v in _list(given, "inputs")] for name, given in check["inputs"].items()}
     wanted = [_number(value, finite=False) for value in _list(check["values"], "values")]
-    _require({len(wanted), *map(len, inputs.values())} == {3}, "there are not three values to check")
+    _require({len(wanted), *map(len, inputs.values())} == {CHECKED}, f"there are not {CHECKED} values to check")
     found = _values(curve, inputs, at)
     if found is None or not _agree(np.array(wanted), np.array(found)):
-        at_which = ", ".join(f"{name} = {_shown(three)}" for name, three in inputs.items())
+        first = 0 if found is None else _first_other(np.array(wanted), np.array(found))
+        at_which = ", ".join(f"{name} = {given[first]:.10g}" for name, given in inputs.items())
         raise ModelFileError(
             f"the function is not the {text!r:.200} that was fitted: at {at_which} it gives "
-            f"{'no values' if found is None else _shown(found)} where that gave {_shown(wanted)}",
+            f"{'no value' if found is None else f'{found[first]:.10g}'} where that gave {wanted[first]:.10g}",
             advice="Pass the function that was fitted.",
         )
 
 
-def _shown(values: Sequence[float]) -> str:
-    return f"({', '.join(f'{value:.10g}' for value in values)})"
+def _first_other(wanted: np.ndarray, found: np.ndarray) -> int:
+    """Where two functions differ most; where one has no value before all."""
+    if found.shape != wanted.shape:
+        return 0
+    apart = np.where(np.isfinite(wanted) == np.isfinite(found), np.abs(wanted - found), np.inf)
+    return int(np.argmax(np.nan_to_num(apart, nan=0.0, posinf=np.inf)))
 
 
 def _agree(wanted: np.ndarray, found: np.ndarray) -> bool:

@@ -7,7 +7,7 @@ and blocks of parameters that are exchanged; then the same from what was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -25,7 +25,7 @@ Vector = Float[ndarray, "p"]
 
 
 def same_curves(
-    sample: Sample, theta: Vector, lower: Vector, upper: Vector, angles: Sequence[int] = ()
+    sample: Sample, theta: Vector, lower: Vector, upper: Vector, angles: Mapping[int, float] | None = None
 ) -> Float[ndarray, "m p"]:
     """Parameters of the same curve inside the bounds, theta itself first.
 
@@ -33,8 +33,9 @@ def same_curves(
     ----------
     sample : Sample
     theta, lower, upper : ndarray, (p,)
-    angles : sequence of int
-        Parameters that may be angles: half a turn more may be a sign less.
+    angles : mapping of int to float, optional
+        Parameters that may be angles, and what a whole turn is in their unit: half a turn more may be a sign less, and
+        a sine that is run through backwards is one that begins half a turn on.
 
     Examples
     --------
@@ -49,7 +50,7 @@ def same_curves(
     found, some = [theta], sample.thinned(ROWS)
     if theta.size > MOST_PARAMETERS:
         return np.stack(found)
-    moves = list(_moves(theta.size, angles))
+    moves = list(_moves(theta.size, angles or {}))
     at = 0
     while at < len(found) < MOST:
         tried = np.stack([sign * found[at][places] + shift for places, sign, shift in moves])
@@ -61,7 +62,7 @@ def same_curves(
     return np.stack(found[:MOST])
 
 
-def _moves(p: int, angles: Sequence[int]) -> Iterator[tuple[list[int], ndarray, ndarray]]:
+def _moves(p: int, angles: Mapping[int, float]) -> Iterator[tuple[list[int], ndarray, ndarray]]:
     """Which entry comes to which place, signs, and what is added."""
     as_is, same = list(range(p)), np.zeros(p)
     for i in range(p):
@@ -75,14 +76,17 @@ def _moves(p: int, angles: Sequence[int]) -> Iterator[tuple[list[int], ndarray, 
                 places = as_is.copy()
                 places[i : i + length], places[j : j + length] = places[j : j + length], places[i : i + length]
                 yield places, np.ones(p), same
-    for angle in angles:
+    for angle, turn in angles.items():
         for turns in (-1.0, -0.5, 0.5, 1.0):
             shift = np.zeros(p)
-            shift[angle] = turns * 2 * np.pi
+            shift[angle] = turns * turn
             for i in range(p):
-                sign = np.ones(p)
-                sign[i] = 1.0 if i == angle else -1.0
-                yield as_is, sign, shift
+                for backwards in (1.0, -1.0):
+                    sign = np.ones(p)
+                    sign[i] = -1.0
+                    sign[angle] = 1.0 if i == angle else backwards
+                    if i != angle or backwards == 1.0:
+                        yield as_is, sign, shift
 
 
 def _alike(sample: Sample, tried: Float[ndarray, "k p"], theta: Vector) -> ndarray:
@@ -100,13 +104,32 @@ def nearest(found: Float[ndarray, "m p"], start: Vector) -> int:
     return int((np.clip(times, -TURNED, TURNED) ** 2 + turned**2).sum(axis=1).argmin())
 
 
-def plainest(found: Float[ndarray, "m p"], linear: Sequence[int], angles: Sequence[int] = ()) -> int:
-    """Which has angles of half a turn at most, the fewest negative numbers, and nonlinear parameters that ascend."""
+def plainest(
+    found: Float[ndarray, "m p"],
+    linear: Sequence[int],
+    angles: Mapping[int, float] | None = None,
+    waves: Sequence[int] = (),
+) -> int:
+    """Which has frequencies above 0, angles of half a turn at most, the fewest negative numbers, and then nonlinear
+    parameters that ascend.
+
+    Parameters
+    ----------
+    found : ndarray, (m, p)
+    linear : sequence of int
+    angles : mapping of int to float, optional
+        As for `same_curves`.
+    waves : sequence of int
+        Frequencies and periods.
+    """
     order = [j for j in range(found.shape[1]) if j not in linear] + list(linear)
-    others = [j for j in order if j not in angles]
+    turns = angles or {}
+    others = [j for j in order if j not in turns]
+    half = 0.5 * np.array(list(turns.values())) * (1 + SAME)
     keys = [
         (
-            (np.abs(row[list(angles)]) > np.pi * (1 + SAME)).sum(),
+            (row[list(waves)] < 0).sum(),
+            (np.abs(row[list(turns)]) > half).sum(),
             (row[others] < 0).sum(),
             *(float(f"{value:.6g}") for value in row[order]),
         )

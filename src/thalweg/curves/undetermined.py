@@ -3,7 +3,9 @@
 With R the triangle of `thalweg.curves.problem` (R'R = F'WF) and D the norms of its columns,
 
     1. parameters on a bound that the gradient pushes them over are held; so are those that the curve does not feel:
-       moving one by its own size (or by 1, if that is more) moves the curve by less than NUMB times the residuals
+       moving one by its own size (or by 1, if that is more) moves the curve by less than NUMB times the residuals, or
+       by less than its own rounding; and where there is such a one, those that are 0 to rounding: a rate without an
+       amplitude leaves neither of them known
     2. R D^-1 = U S V' over the rest: columns of one length, so that units do not matter
     3. a direction v of V with S < UNFELT S_1 is not felt: theta may move along D^-1 v and the curve stays as it is
     4. (F'WF)^-1 = D^-1 V S^-2 V' D^-1 over the directions that are felt: as if what is not felt were held
@@ -30,9 +32,11 @@ from typing import final
 import numpy as np
 
 from thalweg.curves.problem import CurveProblem, Linearization
+from thalweg.solvers.trust_region import ROUNDING, below_rounding
 
 UNFELT = 1e-13  # singular values below this, of the largest, are rounding
 NUMB = 1e-10  # of the residuals: a standard error would be 1e10 / sqrt(n) times the parameter
+EXACT = 10.0  # roundings: residuals no larger than this are those of an exact fit
 NEARLY = 1e10  # condition number of the scaled Jacobian
 SHARE = 1e-6  # of the largest entry of a direction: below, a parameter takes no part in it
 UNDETERMINED = "not determined by the data"
@@ -109,9 +113,12 @@ def determination(
 
 def _numb(norms: np.ndarray, theta: np.ndarray, value: float) -> np.ndarray:
     """Point 1: parameters that the curve does not feel; residuals are no smaller than the curve's own rounding."""
-    sizes = np.abs(theta)
-    floor = max(np.sqrt(max(2 * value, 0.0)), 2.0**-52 * float((norms * sizes).max(initial=0.0)))
-    return (norms == 0) | (norms * np.maximum(sizes, 1.0) <= NUMB * floor)
+    sizes, left = np.abs(theta), np.sqrt(max(2 * value, 0.0))
+    rounding = ROUNDING * float((norms * sizes).max(initial=0.0))
+    numb = (norms == 0) | (norms * np.maximum(sizes, 1.0) <= NUMB * left) | below_rounding(norms, theta)
+    if not numb.any() or left > EXACT * rounding:
+        return numb
+    return numb | (norms * sizes <= rounding)
 
 
 def _taking_part(direction: np.ndarray, kept: np.ndarray) -> tuple[int, ...]:

@@ -39,6 +39,13 @@ SEVERAL = {
     "maximum": (2, MANY),
     "piecewise": (3, MANY),
 }
+HIDDEN = frozenset({"wofz_real", "I", "square"})
+"""For named curves written out, and for who writes a formula's habits: no message offers them."""
+
+ABOUT = (
+    "Functions are exp, log, log10, sqrt, abs, sin, cos, tan, arctan, sinh, tanh, erf, sigmoid, floor, min, max, where,"
+    " piecewise and their kin, and the named curves, such as gaussian(x, a, mu, s): `thalweg curves` lists those."
+)
 CONSTANTS = {"pi": math.pi}
 
 
@@ -47,7 +54,7 @@ def vocabulary() -> Vocabulary:
     """What a curve may call."""
     plain = dict.fromkeys(UNARY, (1, 1)) | SEVERAL
     curves = dict.fromkeys([*CURVES, *ALIASES], (1, MANY))
-    return Vocabulary({**plain, **curves}, frozenset(curves))
+    return Vocabulary({**plain, **curves}, frozenset(curves), HIDDEN, ABOUT)
 
 
 def input_text(node: Node) -> str | None:

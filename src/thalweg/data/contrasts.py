@@ -11,15 +11,15 @@ from torch import Tensor
 
 from thalweg.data.nodes import Category
 from thalweg.data.transforms.poly import OrthogonalPoly, PolyLearner
-from thalweg.errors import FormulaError
+from thalweg.errors import FormulaError, spelled_out
 
 _LETTER = {"treatment": "T.", "sas": "T.", "sum": "S.", "helmert": "H.", "diff": "D.", "poly": ""}
 _POWERS = {1: ".L", 2: ".Q", 3: ".C"}
 
 
 def show_level(level: Hashable) -> str:
-    """A level as names show it: 2, not 2.0."""
-    return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
+    """A level as names show it: 2, not 2.0, and control characters spelled out."""
+    return str(int(level)) if isinstance(level, float) and level.is_integer() else spelled_out(str(level))
 
 
 def base_index(category: Category, levels: Sequence[Hashable]) -> int:

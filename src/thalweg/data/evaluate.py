@@ -104,7 +104,9 @@ class Columns:
         if self.kinds.get(name) != "number" or not column.levels:
             example = f", for example {column.levels[0]!r}" if column.levels else ""
             what = f"column {name!r} holds text where a number is needed{example}"
-            return ColumnError(what, advice=f"Write C({name}) for a category.")
+            level = column.levels[0] if column.levels else "level"
+            in_curves = f'in a curve, where({name} == "{level}", a, b)'
+            return ColumnError(what, advice=f"Write C({name}) for a category; {in_curves}.")
         every = range(len(column.levels))
         texts = {i for i in every if not _spells_number(column.levels[i])} or {*every}
         row, code = next(((i, c) for i, c in enumerate(column.codes.tolist()) if c in texts), (None, min(texts)))

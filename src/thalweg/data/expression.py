@@ -7,15 +7,16 @@ classes of `nodes`, or refused with its name and place. There is no other way fr
 from __future__ import annotations
 
 import ast
-import difflib
-import keyword
-import re
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from thalweg.data import refusals
+from thalweg.data.aliases import Aliases
+from thalweg.data.aliases import quote as quote
 from thalweg.data.foreign import refuse_foreign
 from thalweg.data.functions import FUNCTIONS
+from thalweg.data.lookalikes import power_of
 from thalweg.data.nodes import (
     Binary,
     Call,
@@ -31,6 +32,7 @@ from thalweg.data.nodes import (
     column_names,
     walk,
 )
+from thalweg.data.refusals import CONSTRUCTS, MODULES, OPERATORS
 from thalweg.data.tokens import Token, place, shorten, tokenize
 from thalweg.data.transforms import SIGNATURES, bind
 from thalweg.errors import FormulaError
@@ -39,30 +41,6 @@ MAX_DEPTH = 100  # of the tree: far above any real expression, far below the int
 
 _BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 _COMPARE = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
-_CONSTRUCTS = {
-    ast.Attribute: "an attribute (a.b)",
-    ast.Subscript: "a subscript (a[b])",
-    ast.Lambda: "a lambda",
-    ast.ListComp: "a comprehension",
-    ast.SetComp: "a comprehension",
-    ast.DictComp: "a comprehension",
-    ast.GeneratorExp: "a comprehension",
-    ast.JoinedStr: "an f-string",
-    ast.NamedExpr: "an assignment (:=)",
-    ast.Starred: "an unpacking (*)",
-    ast.IfExp: "a condition (if ... else)",
-    ast.BoolOp: "a logical operator (and, or)",
-    ast.Dict: "a dictionary",
-    ast.Set: "a set",
-    ast.List: "a list",
-    ast.Tuple: "a tuple",
-    ast.UnaryOp: "the operator not or ~",
-    ast.Compare: "this comparison",
-    ast.Await: "an await",
-    ast.Yield: "a yield",
-    ast.YieldFrom: "a yield",
-    ast.Slice: "a slice",
-}
 _CONTRASTS = {
     "Treatment": "treatment",
     "Sum": "sum",
@@ -76,11 +54,6 @@ _CONTRASTS = {
     "contr.diff": "diff",
     "contr.poly": "poly",
 }
-# Keywords that can begin or join a Python expression are left to the parser, which makes them nodes that are refused.
-EXPRESSION_KEYWORDS = frozenset(
-    {"lambda", "for", "if", "else", "in", "is", "not", "and", "or", "await", "yield", "None", "True", "False"}
-)
-_MODULES = frozenset({"np", "numpy", "math", "torch", "scipy", "pd", "pandas"})
 
 
 @dataclass(frozen=True)
@@ -109,10 +82,16 @@ class Vocabulary:
         Fewest and most arguments of each.
     with_text : frozenset of str
         Those whose last argument may be a text (the prefix of a named curve's parameters).
+    hidden : frozenset of str
+        Those that no message names: for named curves written out, and for other programs' habits.
+    about : str
+        Which functions there are, by kind, in a sentence: for messages.
     """
 
     functions: Mapping[str, tuple[int, int]]
     with_text: frozenset[str] = field(default=frozenset())
+    hidden: frozenset[str] = field(default=frozenset())
+    about: str = ""
 
 
 def read(tokens: Sequence[Token], formula: str, vocabulary: Vocabulary | None = None) -> Reading:
@@ -133,8 +112,8 @@ def read(tokens: Sequence[Token], formula: str, vocabulary: Vocabulary | None = 
     """
     if vocabulary is None:
         refuse_foreign(tokens, formula)
-    aliases = _Aliases(tokens, formula)
-    reader = _Reader(aliases, formula, tokens[0].start, vocabulary)
+    aliases = Aliases(tokens, formula)
+    reader = _Reader(aliases, formula, tokens, vocabulary)
     tree = reader.parse()
     return Reading(reader.node(tree), aliases.restore(ast.unparse(tree)))
 
@@ -157,58 +136,14 @@ def parse_expression(text: str, vocabulary: Vocabulary | None = None) -> Reading
     return read(tokens, text, vocabulary)
 
 
-class _Aliases:
-    """Stand-ins, of the same length, for names that Python's parser would not take or would change.
-
-    Names in backquotes, keywords that are column names (class) and names beyond ASCII (which Python normalises) each
-    become one letter that occurs nowhere in the formula, filled up with underscores.
-    """
-
-    def __init__(self, tokens: Sequence[Token], formula: str) -> None:
-        shown = {t.text: t.name for t in tokens if t.kind in ("name", "quoted") and self._unfit(t)}
-        first = self._unused_letters(formula, len(shown))
-        self.names: dict[str, str] = {}
-        pieces, at = [], tokens[0].start
-        letters = {text: chr(first + i) for i, text in enumerate(shown)}
-        for token in tokens:
-            pieces.append(formula[at : token.start])
-            at = token.start + len(token.text)
-            if token.text in letters:
-                alias = letters[token.text].ljust(len(token.text), "_")
-                self.names[alias] = token.name
-                pieces.append(alias)
-            else:
-                pieces.append(token.text)
-        self.text = re.sub(r"\s", " ", "".join(pieces))
-        self.pattern = re.compile("|".join(map(re.escape, sorted(self.names, key=len, reverse=True))) or r"(?!)")
-
-    @staticmethod
-    def _unfit(token: Token) -> bool:
-        reserved = keyword.iskeyword(token.text) and token.text not in EXPRESSION_KEYWORDS
-        return token.kind == "quoted" or reserved or not token.text.isascii()
-
-    @staticmethod
-    def _unused_letters(formula: str, count: int) -> int:
-        first = 0x4E00  # letters that Unicode normalisation leaves alone
-        while any(first <= ord(char) < first + count for char in formula):
-            first += count
-        return first
-
-    def restore(self, text: str) -> str:
-        """The names again, in backquotes where they need them."""
-        return self.pattern.sub(lambda found: quote(self.names[found.group()]), text.replace("\n", " "))
-
-
-def quote(name: str) -> str:
-    """A column's name as it is written inside an expression."""
-    return name if name.isidentifier() and not (keyword.iskeyword(name) and name != "class") else f"`{name}`"
-
-
 class _Reader:
     """The allow-list itself: one method for each kind of node that may occur."""
 
-    def __init__(self, aliases: _Aliases, formula: str, start: int, vocabulary: Vocabulary | None = None) -> None:
-        self.aliases, self.formula, self.start, self.vocabulary = aliases, formula, start, vocabulary
+    def __init__(
+        self, aliases: Aliases, formula: str, tokens: Sequence[Token], vocabulary: Vocabulary | None = None
+    ) -> None:
+        self.aliases, self.formula, self.tokens, self.vocabulary = aliases, formula, tokens, vocabulary
+        self.start = tokens[0].start
 
     def parse(self) -> ast.expr:
         try:
@@ -218,13 +153,16 @@ class _Reader:
         except (RecursionError, MemoryError):
             raise self._too_deep() from None
         except (SyntaxError, ValueError) as error:
-            at = self.start + max((getattr(error, "offset", None) or 1) - 1, 0)
-            raise FormulaError(
-                f"{shorten(self.aliases.restore(self.aliases.text))!r} is not an expression",
-                where=place(self.formula, at),
-            ) from None
+            raise self._unread(getattr(error, "offset", None)) from None
         self._check_depth(tree)
         return tree
+
+    def _unread(self, offset: int | None) -> FormulaError:
+        why = refusals.why_unread(self.tokens)
+        if why is not None:
+            return FormulaError(why[1], where=place(self.formula, why[0].start), advice=why[2])
+        what = f"{shorten(self.aliases.restore(self.aliases.text))!r} is not an expression"
+        return FormulaError(what, where=place(self.formula, self.start + max((offset or 1) - 1, 0)))
 
     def _check_depth(self, tree: ast.expr) -> None:
         """Bound the depth without recursion, before anything recursive touches the tree."""
@@ -239,13 +177,24 @@ class _Reader:
         where = place(self.formula, self.start)
         return FormulaError(f"an expression goes more than {MAX_DEPTH} steps deep", where=where)
 
-    def refused(self, node: ast.AST, what: str | None = None, advice: str | None = None) -> FormulaError:
+    def refused(
+        self, node: ast.AST, what: str | None = None, advice: str | None = None, at: int | None = None
+    ) -> FormulaError:
         """The error that names a construct and its place."""
-        construct = what or _CONSTRUCTS.get(type(node), f"the construct {type(node).__name__}")
-        before = self.aliases.text.encode()[: getattr(node, "col_offset", 0)].decode(errors="ignore")
-        where = place(self.formula, self.start + len(before))
-        advice = advice or "Formulas hold columns, numbers, + - * / ** and the listed functions."
-        return FormulaError(f"{construct} cannot be used in a formula", where=where, advice=advice)
+        construct = what or CONSTRUCTS.get(type(node), f"the construct {type(node).__name__}")
+        where = place(self.formula, self._at(getattr(node, "col_offset", 0)) if at is None else at)
+        curve = self.vocabulary is not None
+        what = f"{construct} cannot be used in a {'curve' if curve else 'formula'}"
+        return FormulaError(what, where=where, advice=advice or refusals.advice_on(node, curve=curve))
+
+    def _at(self, offset: int | None) -> int:
+        """Where in the formula an offset of Python's parser is, which counts bytes."""
+        return self.start + len(self.aliases.text.encode()[: offset or 0].decode(errors="ignore"))
+
+    def _sign(self, left: ast.expr, symbol: str) -> int:
+        """Where the operator stands that follows an operand."""
+        after = self._at(left.end_col_offset)
+        return max(self.formula.find(symbol, after), after)
 
     def node(self, node: ast.AST) -> Node:
         match node:
@@ -261,6 +210,8 @@ class _Reader:
                 return self._binary(node, left, operator, right)
             case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _COMPARE:
                 return self._comparison(node, left, _COMPARE[type(operator)], right)
+            case ast.Compare() if (product := refusals.chained(node)) is not None:
+                raise self.refused(node, "a chain of comparisons", f"Write {self.aliases.restore(product)}.")
             case ast.Call():
                 return self._call(node)
             case ast.Attribute():
@@ -278,8 +229,10 @@ class _Reader:
 
     def _binary(self, node: ast.AST, left: ast.expr, operator: ast.operator, right: ast.expr) -> Node:
         if type(operator) not in _BINARY:
-            advice = "Write ** for a power." if isinstance(operator, ast.BitXor) else None
-            raise self.refused(node, f"the operator {type(operator).__name__}", advice)
+            symbol = OPERATORS[type(operator)]
+            at = self._sign(left, symbol)
+            advice = power_of(self.formula, at) if symbol == "^" else refusals.operator_advice(symbol)
+            raise self.refused(node, f"the operator {symbol}", advice, at)
         return Binary(_BINARY[type(operator)], self.node(left), self.node(right))
 
     def _comparison(self, node: ast.AST, left: ast.expr, operator: str, right: ast.expr) -> Node:
@@ -330,22 +283,30 @@ class _Reader:
         return Call(name, (*(self.node(a) for a in node.args[:-1]), last(node.args[-1])))
 
     def _known(self) -> list[str]:
-        return [*FUNCTIONS, *SIGNATURES, "C", "offset"] if self.vocabulary is None else [*self.vocabulary.functions]
+        if self.vocabulary is None:
+            return [*FUNCTIONS, *SIGNATURES, "C", "offset"]
+        return [name for name in self.vocabulary.functions if name not in self.vocabulary.hidden]
 
     def _function_name(self, node: ast.Call) -> str:
         match node.func:
             case ast.Name(id=name):
                 return self.aliases.names.get(name, name)
-            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in _MODULES and name in self._known():
-                raise self.refused(node, f"{module}.{name}", f"Write {name}(x).")
-            case _:
-                raise self.refused(node.func, None if not isinstance(node.func, ast.Call) else "a call of a call")
+            case ast.Attribute(attr=name) if ast.unparse(node.func).partition(".")[0] in MODULES:
+                if name in ("power", "float_power"):
+                    raise self.refused(node, ast.unparse(node.func), "Write ** for a power: x**2.")
+                if name not in self._known():
+                    raise self._unknown(node, name)
+                raise self.refused(node, ast.unparse(node.func), f"Write {name}(x).")
+        what = None if isinstance(node.func, ast.Attribute) else "a bracket right after an expression"
+        raise self.refused(node.func, what, what and "Write * before it for a product.")
 
     def _unknown(self, node: ast.Call, name: str) -> FormulaError:
-        known = self._known()
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]}? " if near else ""
-        return self.refused(node, f"the function {name!r}", f"{hint}The functions are {', '.join(known)}.")
+        if name == "C" and self.vocabulary is not None:
+            return self.refused(node, "C(), a category,", 'Write where(column == "level", a, b).')
+        near = refusals.nearest(name, self._known())
+        hint = f"Did you mean {near}? " if near else f"For a product write {name} * (...). "
+        about = f"The functions are {', '.join(self._known())}." if self.vocabulary is None else self.vocabulary.about
+        return self.refused(node, f"the function {name!r}", f"{hint}{about}".rstrip())
 
     def _exactly(self, node: ast.Call, name: str, count: int) -> list[ast.expr]:
         if node.keywords or len(node.args) != count:
@@ -389,7 +350,7 @@ class _Reader:
                 return tuple(self.literal(item) for item in items)
             case _:
                 raise self.refused(
-                    node, f"{_CONSTRUCTS.get(type(node), 'this')} as an option", "Options are plain values."
+                    node, f"{CONSTRUCTS.get(type(node), 'this')} as an option", "Options are plain values."
                 )
 
     # Categories

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from thalweg.data.expression import EXPRESSION_KEYWORDS, Reading, read
+from thalweg.data.aliases import EXPRESSION_KEYWORDS
+from thalweg.data.expression import Reading, read
 from thalweg.data.nodes import Category, Cbind, Name, Node, Stateful, Text, column_names, walk
 from thalweg.data.tokens import Token, place, shorten, tokenize
 from thalweg.errors import FormulaError
@@ -30,6 +31,7 @@ _ADVICE_BETWEEN = {
     "[": "A matrix column is a term as a whole: write its name alone.",
 }
 _ADVICE = 'Write a formula as "response ~ term + term", for example "y ~ x + C(group)".'
+_OR_CURVE = f'{_ADVICE} A curve is written with "=" and names its parameters: "y = a * exp(-b * x) + c".'
 
 
 @dataclass(frozen=True)
@@ -130,11 +132,12 @@ def parse_formula(text: str, columns: Sequence[str] = ()) -> Formula:
 def _sides(tokens: list[Token], text: str) -> tuple[list[Token], list[Token]]:
     tildes = [i for i, token in enumerate(tokens) if token.text == "~"]
     if not tildes and any(token.text == "=" for token in tokens):
-        raise FormulaError(
-            f"{shorten(text)!r} has no ~", advice='A curve ("y = a * exp(b * x)") cannot be fitted yet. ' + _ADVICE
-        )
+        raise FormulaError(f"{shorten(text)!r} is a curve (=), and this takes a formula (~)", advice=_ADVICE)
     if len(tildes) != 1:
-        raise FormulaError(f"{shorten(text)!r} has {'no' if not tildes else 'more than one'} ~", advice=_ADVICE)
+        what = (
+            "more than one ~" if tildes else "no ~ and no =" if "==" not in text else "no ~ and no =, for == compares"
+        )
+        raise FormulaError(f"{shorten(text)!r} has {what}", advice=_ADVICE if tildes else _OR_CURVE)
     left, right = tokens[: tildes[0]], tokens[tildes[0] + 1 :]
     if not left:
         raise FormulaError(f"{shorten(text)!r} names no response", advice=_ADVICE)

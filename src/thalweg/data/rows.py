@@ -7,6 +7,7 @@ the data where the data are already a matrix, or are built anew at each reading.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
@@ -68,6 +69,11 @@ def block_rows(columns: int) -> int:
     return min(most, max(least, 2 * columns, BLOCK_BYTES // (8 * max(columns, 1))))  # 2 p: sums (p, p) are moved too
 
 
+def piece_rows(spec: Spec) -> int:
+    """Rows that are taken at a time through this spec: all, where a row's value depends on those that come with it."""
+    return sys.maxsize if getattr(spec, "whole_rows", False) else block_rows(len(spec.names))
+
+
 @final
 class Rows:
     """A source read through a spec.
@@ -98,7 +104,7 @@ class Rows:
 
     def _strided(self, every: int) -> Iterator[Block]:
         """One reading of every so-many-th row, counted through the whole of the source."""
-        rows = block_rows(self.columns) * every
+        rows = piece_rows(self.spec) * every
         if self._kept is None and self.count * self.columns * 8 <= KEEP_BYTES:
             self._kept = [self.spec.block(batch) for batch in self.batches()]
         wholes: Iterable[Block | Batch] = self.batches() if self._kept is None else self._kept

@@ -34,6 +34,7 @@ from thalweg.data.response import Response
 from thalweg.data.rows import DoubledBlock
 from thalweg.data.source import Batch, Coded, Source
 from thalweg.data.transforms import Transform
+from thalweg.data.unknown_columns import refuse_parameters
 from thalweg.error_free import dd_add
 from thalweg.errors import DataError, OptionError
 
@@ -123,6 +124,7 @@ class Spec:
         roles = parse_roles(texts, source.names)
         others = [name for name in source.names if name not in roles.columns()]
         parsed = parsed_once(formula, tuple(others))
+        refuse_parameters(parsed, source)
         how = cast(Missing, missing)
         learned, cluster_levels = learn(parsed, roles, source, how)
         return cls.assemble(parsed, roles, learned, how, cluster_levels, weakref.ref(source))

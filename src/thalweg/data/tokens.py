@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from thalweg.data import lookalikes
 from thalweg.errors import FormulaError
 
 MAX_LENGTH = 10_000
@@ -22,17 +23,6 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-_REASONS = {
-    "{": "braces",
-    "}": "braces",
-    "\\": "a backslash",
-    "@": "the sign @",
-    ";": "a semicolon",
-    "`": "a backquote without its partner",
-    '"': "a text without its closing quote",
-    "'": "a text without its closing quote",
-    "%": "the sign %",
-}
 
 
 @dataclass(frozen=True)
@@ -108,16 +98,17 @@ def tokenize(formula: str) -> list[Token]:
 
 
 def _refuse_character(formula: str, at: int) -> None:
-    reason = _REASONS.get(formula[at], f"the character {formula[at]!r}")
-    advice = (
-        None if formula[at] in "`'\"" else "Write a column's name that holds unusual characters in backquotes: `a b`."
-    )
+    reason, advice = lookalikes.named(formula[at]), lookalikes.advice(formula[at])
     raise FormulaError(f"{reason} cannot be used in a formula", where=place(formula, at), advice=advice)
 
 
 def _check_token(token: Token, before: list[Token], formula: str) -> None:
     last = before[-1] if before and before[-1].end == token.start else None
     where = place(formula, token.start)
+    if token.kind == "name" and token.text[0] in lookalikes.SUPERSCRIPTS:
+        raise FormulaError(
+            f"the character {token.text[0]!r} cannot be used in a formula", where=where, advice=lookalikes.POWER
+        )
     if token.kind == "name" and any(part.startswith("__") for part in token.text.split(".")):
         raise FormulaError(
             f"the name {token.text!r} cannot be used in a formula",
@@ -131,9 +122,17 @@ def _check_token(token: Token, before: list[Token], formula: str) -> None:
     if last.kind == "name" and token.kind == "string":
         raise FormulaError("an f-string or other prefixed text cannot be used in a formula", where=where)
     if "number" in (last.kind, token.kind) and {last.kind, token.kind} & {"name", "string", "quoted"}:
-        raise FormulaError(f"{last.text + token.text!r} is neither a name nor a number", where=where)
+        what = f"{last.text + token.text!r} is neither a name nor a number"
+        raise FormulaError(what, where=place(formula, last.start), advice=_between(last, token))
     if last.text == ":" and token.text in ("=", "=="):
         raise FormulaError("an assignment (:=) cannot be used in a formula", where=where)
+
+
+def _between(last: Token, token: Token) -> str | None:
+    """What to write between a number and what follows it, or a name and the number that does."""
+    if last.kind == "number" and token.kind in ("name", "quoted"):
+        return f"Write {last.text} * {token.text} for a product; a name that begins with a digit needs backquotes."
+    return None
 
 
 def _check_nesting(tokens: list[Token], formula: str) -> None:

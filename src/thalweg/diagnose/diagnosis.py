@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from thalweg.data.tokens import shorten
 from thalweg.diagnose.blame import Blame, blame_of, collinear
 from thalweg.diagnose.columns import Columns, columns_of
 from thalweg.diagnose.optimum import optimum_of
@@ -28,7 +29,7 @@ from thalweg.diagnose.rates import contraction, growth, polyak, stable_limit
 from thalweg.diagnose.spectrum import Spectrum, spectrum_of
 from thalweg.diagnose.standardized import Changed, correlations
 from thalweg.diagnose.words import settable_pair
-from thalweg.errors import OptionError
+from thalweg.errors import FormulaError, OptionError
 from thalweg.losses.base import Family
 from thalweg.problem import Problem
 
@@ -203,6 +204,7 @@ def diagnose(
             formula, data, tol=tol, lr=lr, momentum=momentum, nesterov=nesterov,
             loss=loss, family=family, link=link, weights=weights, offset=offset, start=start, **options,
         )  # fmt: skip
+    refuse_curve(formula)
     from thalweg.check import check
     from thalweg.objective import Objective
     from thalweg.prepare import prepare
@@ -220,6 +222,23 @@ def diagnose(
     problem = problem_of(objective, names, loss)
     problem.objective = objective
     return diagnose_problem(problem, lr=lr, momentum=momentum, nesterov=nesterov, start=theta, tol=tol, title=formula)
+
+
+def refuse_curve(formula: str) -> None:
+    """Refuse a curve, of which a fit says more.
+
+    Raises
+    ------
+    FormulaError
+    """
+    from thalweg.curves.language import is_equation
+
+    if is_equation(formula):
+        raise FormulaError(
+            f"diagnose is of formulas (~), and {shorten(formula)!r} is a curve",
+            advice="Fit it and read its notes, or watch a descent:"
+            " tw.fit(curve, data, start=..., solver=tw.GradientDescent(...)).diagnose().",
+        )
 
 
 SIGNATURE = tuple(name for name, each in signature(diagnose).parameters.items() if each.kind is each.KEYWORD_ONLY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -19,6 +19,10 @@ from thalweg.losses import family
 from thalweg.losses.base import Family
 from thalweg.losses.families import ALIASES
 
+if TYPE_CHECKING:
+    from thalweg.result import Fit
+
+SQUARED = ("squared", "squared_error")
 ROBUST = ("huber", "soft_l1", "cauchy")
 
 
@@ -49,8 +53,10 @@ class CurveRegressor(RegressorMixin, BaseEstimator):
     seed : int, default 0
         Of these points.
     loss : {"squared", "huber", "soft_l1", "cauchy"} or any family of `thalweg.fit`, default "squared"
-    scale : float, default 1.0
-        Residuals well below it are treated as by squares, where the loss is a robust one.
+        "squared_error" is another name of "squared".
+    scale : float, optional
+        Residuals well below it are treated as by squares, where the loss is a robust one. By default it is found from
+        the residuals, as `thalweg.fit` does.
     columns : sequence of str, optional
         Names for the columns of X.
 
@@ -63,7 +69,8 @@ class CurveRegressor(RegressorMixin, BaseEstimator):
         NaN where the data do not determine it.
     std_errors_ : ndarray, (p,)
     fit_ : Fit
-        Everything else: summary, intervals, pictures. It is not part of a pickle; save it with ``fit_.save``.
+        Everything else: summary, intervals, pictures. It holds the rows of the fit and is no part of a pickle, which
+        needs it for nothing else; pickle it beside, or save it with ``fit_.save``.
     n_features_in_ : int
     feature_names_in_ : ndarray of str, (n_features_in_,)
         Of a frame.
@@ -107,7 +114,7 @@ class CurveRegressor(RegressorMixin, BaseEstimator):
         starts: int | None = None,
         seed: int = 0,
         loss: str | Family | Mapping[str, Any] = "squared",
-        scale: float = 1.0,
+        scale: float | None = None,
         columns: Sequence[str] | None = None,
     ) -> None:
         self.expression = expression
@@ -146,10 +153,28 @@ class CurveRegressor(RegressorMixin, BaseEstimator):
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         named = {} if isinstance(curve, str) else {"y": response}
-        self.fit_ = fit(curve, data, weights=sample_weight, **self._options(), **named)
+        self._fit = fit(curve, data, weights=sample_weight, **self._options(), **named)
         self._equation = curve if isinstance(curve, str) else None
         self._conclude()
         return self
+
+    @property
+    def fit_(self) -> Fit:
+        """The whole fit.
+
+        Raises
+        ------
+        NotAvailableError
+            Of an estimator that was pickled.
+        """
+        check_is_fitted(self)
+        if "_fit" not in vars(self):
+            raise NotAvailableError(
+                "fit_ holds the rows of the fit and is no part of a pickle; predict, score, coef_, parameters_,"
+                " covariance_ and std_errors_ are",
+                advice="Pickle fit_ too, beside the estimator, or fit again.",
+            )
+        return self._fit
 
     def predict(self, X: Any) -> np.ndarray:
         """The curve at X, (n,)."""
@@ -187,26 +212,26 @@ class CurveRegressor(RegressorMixin, BaseEstimator):
 
     def _family(self) -> Any:
         if isinstance(self.loss, str):
-            if self.loss == "squared":
+            if self.loss in SQUARED:
                 return "gaussian"
-            if ALIASES.get(self.loss, self.loss) in ROBUST:
+            if ALIASES.get(self.loss, self.loss) in ROBUST and self.scale is not None:
                 return family(self.loss, scale=self.scale)
         return self.loss
 
     def _conclude(self) -> None:
-        self.parameters_ = {name: float(value) for name, value in self.fit_.coefficients.items()}
+        self.parameters_ = {name: float(value) for name, value in self._fit.coefficients.items()}
         self.coef_ = np.array(list(self.parameters_.values()))
         p = len(self.coef_)
         try:
-            self.covariance_ = np.array(self.fit_.vcov().numpy(force=True), dtype=np.float64)
+            self.covariance_ = np.array(self._fit.vcov().numpy(force=True), dtype=np.float64)
         except NotAvailableError:
             self.covariance_ = np.full((p, p), np.nan)
         self.std_errors_ = np.sqrt(self.covariance_.diagonal())
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the fit, which holds compiled functions."""
+        """Without the fit, which holds all rows."""
         state = dict(super().__getstate__())
-        state.pop("fit_", None)
+        state.pop("_fit", None)
         return state
 
     def __sklearn_is_fitted__(self) -> bool:

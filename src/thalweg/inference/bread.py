@@ -18,6 +18,7 @@ from torch import Tensor
 
 from thalweg.inference.reading import Reading
 
+NULL = 1e-12  # eigenvalues of the scaled U, of the largest, that are rounding
 SINGULAR = 1e-7  # pivot of the Cholesky factor of M, near 1 otherwise: its square is the rounding of M's sums
 
 
@@ -26,7 +27,8 @@ def observed_bread(
 ) -> Float[Tensor, "p p"]:
     """The inverse of the observed curvature, by one pass.
 
-    1. U = L L' on the coefficients that are not aliased, so that columns x'L have an expected curvature of I.
+    1. U = L L', L with as many columns as U has rank (an aliased coefficient has none, tied ones have one together), so
+       that the columns x'L have an expected curvature of I.
     2. M = L' O L = sum_i w_i loss''_i (L'x_i)(L'x_i)', near I: no digits are lost to the condition of the design.
     3. O^-1 = L M^-1 L'.
 
@@ -38,22 +40,19 @@ def observed_bread(
     map_rows : callable
         One pass over the rows: yields what a function makes of each `Reading`.
     unscaled : Tensor, (p, p)
-        U, zero in the rows and columns of aliased coefficients.
+        U, zero in the rows and columns of aliased coefficients; singular where a curve's parameters are tied.
     """
-    kept = unscaled.ne(0).any(1)
-    size = unscaled.diagonal()[kept].sqrt()
-    correlation, failed = torch.linalg.cholesky_ex(unscaled[kept][:, kept] / size[:, None] / size)
-    if int(failed):
+    lower = _root(unscaled)  # 1
+    if lower is None:
         return unscaled
-    lower = unscaled.new_zeros(unscaled.shape[0], len(size))
-    lower[kept] = size[:, None] * correlation  # 1
 
     def work(r: Reading) -> Tensor:
         x = r.matrix.dense() @ lower.to(r.y.device)
         curvature = r.family.curvature(r.y, r.eta)
         return x.T @ (x * (r.weight * curvature)[:, None])
 
-    middle = torch.zeros(len(size), len(size), dtype=unscaled.dtype, device=unscaled.device)
+    rank = lower.shape[1]
+    middle = torch.zeros(rank, rank, dtype=unscaled.dtype, device=unscaled.device)
     for part in map_rows(work):
         middle += part.to(middle.device)  # 2
     factor, failed = torch.linalg.cholesky_ex(middle)
@@ -61,3 +60,20 @@ def observed_bread(
         return unscaled
     half = torch.linalg.solve_triangular(factor, lower.T, upper=False)
     return half.T @ half  # 3
+
+
+def _root(unscaled: Float[Tensor, "p p"]) -> Float[Tensor, "p r"] | None:
+    """L with L L' = U: by Cholesky, or where U is singular by its eigenvectors; None where U is not positive."""
+    kept = unscaled.ne(0).any(1)
+    size = unscaled.diagonal()[kept].sqrt()
+    correlation = unscaled[kept][:, kept] / size[:, None] / size
+    root, failed = torch.linalg.cholesky_ex(correlation)
+    if int(failed) or bool((root.diagonal() < SINGULAR).any()):
+        values, vectors = torch.linalg.eigh(correlation)
+        if not values.numel() or not float(values[-1]) > 0 or float(values[0]) < -NULL * float(values[-1]):
+            return None
+        felt = values > NULL * values[-1]
+        root = vectors[:, felt] * values[felt].sqrt()
+    lower = unscaled.new_zeros(unscaled.shape[0], root.shape[1])
+    lower[kept] = size[:, None] * root
+    return lower

@@ -8,6 +8,9 @@ With D the deviance (the sum of squares of least squares), p the number of estim
 phi2 is the dispersion of the larger fit. For lines and least squares F is exact; for curves and other families it holds
 as far as their likelihoods are near to quadratic, which is farther than Wald's test does.
 
+A curve that was fitted to each group for itself (`Fits`) is the model without shared parameters: its sums of squares,
+parameters and degrees of freedom are those of its groups together, and the groups have one variance.
+
 References
 ----------
 .. [1] D. M. Bates, D. G. Watts, "Nonlinear Regression Analysis and Its Applications" (1988), section 3.10.1,
@@ -18,16 +21,17 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from thalweg.errors import NotAvailableError, OptionError
+from thalweg.errors import ConvergenceWarning, NotAvailableError, OptionError, tell
 from thalweg.inference.distributions import upper
+from thalweg.inference.nested_sides import SAME, Side, check_same, is_comparable, side_of
 
 if TYPE_CHECKING:
+    from thalweg.curves.fits import Fits
     from thalweg.result import Fit
-
-SAME = 1e-9  # relative difference at which sums over the same rows are the same
 
 
 @final
@@ -63,12 +67,12 @@ class NestedTest:
         return f"{self.text}: {degrees} = {self.statistic:.6g}, p = {self.p_value:.4g}, {aic}"
 
 
-def compare(one: Fit, other: Fit) -> NestedTest:
+def compare(one: Fit | Fits, *others: Fit | Fits) -> NestedTest:
     """Test the smaller of two fits against the larger; the order does not matter.
 
     Parameters
     ----------
-    one, other : Fit
+    one, other : Fit or Fits
         Of the same rows, with the same response, weights, family and link; formulas and curves may be mixed. That the
         smaller is a special case of the larger (some parameter 0, or equal to another) cannot be seen from the fits: it
         is for you to know.
@@ -76,74 +80,66 @@ def compare(one: Fit, other: Fit) -> NestedTest:
     Raises
     ------
     OptionError
-        Fits of different rows, responses, weights or families, or with as many parameters.
+        Fits of different rows, responses, weights or families, or with as many parameters; not two fits.
     NotAvailableError
         A loss or weights without a likelihood, a covariance that is robust because the model's variance is not
-        believed, or a larger fit that is not at its minimum.
+        believed, a group without estimates, or a larger fit that is not at its minimum.
+
+    Warns
+    -----
+    ConvergenceWarning : one of the fits has not converged.
     """
-    _check_same(one, other)
-    for fit in (one, other):
-        _check_likelihood(fit)
-    small, large = sorted((one, other), key=_parameters)
-    more = _parameters(large) - _parameters(small)
+    sides = _sides(one, others)
+    check_same(*sides)
+    for side in sides:
+        _check_likelihood(side.fit)
+    small, large = sorted(sides, key=lambda side: side.parameters)
+    more = large.parameters - small.parameters
     if more < 0.5:
         raise OptionError(
-            f"both fits have {_parameters(one):g} parameters: neither can lie inside the other",
+            f"both fits have {small.parameters:g} parameters: neither can lie inside the other",
             advice="Compare their AIC.",
         )
-    fall = small.statistics.deviance - large.statistics.deviance
-    if fall < -SAME * small.statistics.deviance:
+    fall = large.below(small)
+    if fall < -SAME * abs(small.deviance):
         raise NotAvailableError(
-            f"the fit with more parameters, {large.formula!r}, is worse by {-fall:.4g}: it is not at its minimum, or"
+            f"the fit with more parameters, {large.text!r}, is worse by {-fall:.4g}: it is not at its minimum, or"
             " does not hold the other inside it",
             advice="Fit it again, starting at the parameters of the smaller.",
         )
+    _warn_of_ending(sides)
     return _outcome(small, large, round(more), max(fall, 0.0))
 
 
-def _parameters(fit: Fit) -> float:
-    """How many were estimated."""
-    return fit.statistics.n - fit.statistics.df_residual
-
-
-def _outcome(small: Fit, large: Fit, more: int, fall: float) -> NestedTest:
-    known = large.statistics
-    text, aic = f"{small.formula} inside {large.formula}", known.aic - small.statistics.aic
-    if known.dispersion_method == "fixed":
-        statistic = fall / known.dispersion
-        return NestedTest(statistic, more, None, upper(statistic, more, None), aic, text)
-    if math.isnan(known.dispersion):
-        raise NotAvailableError(f"there is no test: {known.reasons.get('dispersion')}")
-    scale = more * known.dispersion
-    statistic = fall / scale if scale > 0 else math.inf if fall > 0 else math.nan
-    return NestedTest(statistic, more, known.df_residual, upper(statistic, more, known.df_residual), aic, text)
-
-
-def _check_same(one: Fit, other: Fit) -> None:
-    """That both are of the same rows, as far as their sums tell."""
-    a, b = one.statistics, other.statistics
-    responses = (one.spec.response.name, other.spec.response.name)
-    if responses[0] != responses[1]:
-        raise OptionError(f"the responses differ: {responses[0]} and {responses[1]}")
-    if one.family != other.family:
-        raise OptionError(f"the families differ: {one.family!r} and {other.family!r}")
-    kinds = [fit.options.get("weights_kind", "precision") for fit in (one, other)]
-    if kinds[0] != kinds[1]:
-        raise OptionError(f"the weights differ in kind: {kinds[0]} and {kinds[1]}")
-    if a.n != b.n:
+def _sides(one: Fit | Fits, others: Sequence[Fit | Fits]) -> list[Side]:
+    """Both fits, or why they are not two."""
+    if len(others) != 1:
         raise OptionError(
-            f"the fits are of different rows: {a.n:g} and {b.n:g}",
-            advice="Fit both to the rows that have all columns, as with data.dropna().",
+            f"compare() of {1 + len(others)} fits", advice="It tests two: a.compare(b), and then b.compare(c)."
         )
-    if not _near(a.weight_sum, b.weight_sum):
-        raise OptionError("the weights differ", advice="Fit both with the same weights.")
-    offsets = one.spec.roles.offset is not None or other.spec.roles.offset is not None
-    if not offsets and not _near(a.null_deviance, b.null_deviance):
-        raise OptionError("the fits are of different rows: their responses vary about their means by different sums")
+    for other in others:
+        if not is_comparable(other):
+            raise OptionError(f"{other!r} is no fit", advice="Compare two results of thalweg.fit.")
+    return [side_of(one), side_of(others[0])]
 
 
-def _near(a: float, b: float) -> bool:
-    return abs(a - b) <= SAME * max(abs(a), abs(b)) or (math.isnan(a) and math.isnan(b))
+def _warn_of_ending(sides: Sequence[Side]) -> None:
+    unsure = [f"{side.text} ({side.unsure})" for side in sides if side.unsure]
+    if unsure:
+        what = f"not at a minimum: {'; '.join(unsure)}. The test is of what these fits ended at"
+        tell(ConvergenceWarning(what))
+
+
+def _outcome(small: Side, large: Side, more: int, fall: float) -> NestedTest:
+    text, aic = f"{small.text} inside {large.text}", large.aic(small)
+    if large.fixed_dispersion is not None:
+        statistic = fall / large.fixed_dispersion
+        return NestedTest(statistic, more, None, upper(statistic, more, None), aic, text)
+    if math.isnan(large.dispersion):
+        raise NotAvailableError(f"there is no test: {large.dispersion_reason}")
+    scale = more * large.dispersion
+    statistic = fall / scale if scale > 0 else math.inf if fall > 0 else math.nan
+    return NestedTest(statistic, more, large.df_residual, upper(statistic, more, large.df_residual), aic, text)
 
 
 def _check_likelihood(fit: Fit) -> None:

@@ -27,8 +27,9 @@ from torch import Tensor
 
 from thalweg.curves.undetermined import UNDETERMINED
 from thalweg.data.block import Block
+from thalweg.data.gathered import whole
 from thalweg.data.roles import for_prediction, require_roles
-from thalweg.data.rows import Rows, block_rows
+from thalweg.data.rows import Rows, piece_rows
 from thalweg.data.source import Batch, Source
 from thalweg.errors import CollinearityWarning, ExtrapolationWarning, NotAvailableError, OptionError, tell
 from thalweg.inference.distributions import check_level, quantile
@@ -241,9 +242,9 @@ class _Own(Source):
 def batches(fit: Fit, source: Source, request: Request, outside: Counter[str]) -> Iterator[dict[str, np.ndarray]]:
     """The columns of `predict`, some rows at a time, for tables that do not fit in memory; counts into `outside`."""
     require_roles(fit, source)
-    rows = block_rows(len(fit.names))
+    rows = piece_rows(fit.spec)
     solver = _Rows(fit, request)
-    for read in source.batches(fit.spec.predictor_columns):
+    for read in whole(source, fit.spec).batches(fit.spec.predictor_columns):
         batch = replace(read, places=source.place)
         outside.update({name: count for name, count in fit.spec.outside(batch).items() if count})
         for first in range(0, batch.rows, rows):

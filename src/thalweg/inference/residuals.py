@@ -214,7 +214,7 @@ def diagnostics(fit: Fit, kinds: Sequence[str], rows: Readable | None = None) ->
         theta=fit.theta,
         unscaled=fit.unscaled,
         statistics=fit.statistics,
-        rank=len(fit.names) - len(fit.aliased),
+        rank=round(fit.statistics.n - fit.statistics.df_residual),
         weights_kind=fit.options.get("weights_kind", "precision"),
         reason=fit.covariance_reason,
     )

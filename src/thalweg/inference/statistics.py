@@ -335,7 +335,8 @@ def _r_squared(known: _Known) -> dict[str, float]:
     tested = known.weights_kind not in ("sampling", "absolute")
     if exists and degrees > 0 and tested and not math.isnan(r2):
         explained = (known.tss - known.sums.rss) / degrees
-        f = explained / (known.sums.rss / known.df_residual) if known.sums.rss > 0 else math.inf
+        unexplained = known.sums.rss / known.df_residual  # 0 too where it is below the range of float64
+        f = explained / unexplained if unexplained > 0 else math.inf
     return {
         "r2": r2,
         "r2_adjusted": adjusted,

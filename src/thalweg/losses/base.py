@@ -241,6 +241,11 @@ class Family(Loss):
     def fisher(self, y: Float[Tensor, "*n"], eta: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return self.terms(y, eta, 2, expected=True)[2]
 
+    @property
+    def eta_range(self) -> tuple[float, float]:
+        """The open interval in which eta must lie."""
+        return self._interval
+
     def inside(self, eta: Float[Tensor, "*n"]) -> Bool[Tensor, "*n"] | None:
         """Where eta gives a mean in `mean_range`; None when every real eta does."""
         low, high = self._interval

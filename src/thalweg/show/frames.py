@@ -171,10 +171,10 @@ def predictions(fit: Fit, data: Any = None, interval: str | float | None = None,
     found = predict(fit, data, interval, **options)
     if interval is None:
         return found.columns["prediction"]
-    return _with_index_of(data, frame(found.columns, found.frame_library or library_for(None)))
+    return with_index_of(data, frame(found.columns, found.frame_library or library_for(None)))
 
 
-def _with_index_of(data: Any, made: Any) -> Any:
+def with_index_of(data: Any, made: Any) -> Any:
     """A new frame with the index of the pandas frame that it answers; other libraries have none."""
     own = nw.from_native(data, eager_only=True, pass_through=True)
     if isinstance(own, nw.DataFrame) and own.implementation.is_pandas():

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from thalweg.data.block import Block
-from thalweg.data.rows import DoubledBlock, Readable, block_rows
+from thalweg.data.gathered import whole
+from thalweg.data.rows import DoubledBlock, Readable, piece_rows
 from thalweg.data.source import Batch, Coded, Column, Source
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ class _One(Readable):
 
 def complete_pieces(fit: Fit, source: Source) -> Iterator[Batch]:
     """The complete rows of a source, a block at a time, with the columns that the fit reads."""
-    rows = block_rows(len(fit.names))
-    for batch in source.batches(fit.spec.columns):
+    rows = piece_rows(fit.spec)
+    for batch in whole(source, fit.spec).batches(fit.spec.columns):
         for start in range(0, batch.rows, rows):
             complete = fit.spec.complete(batch[start : start + rows], source)
             if complete.rows:

@@ -31,6 +31,8 @@ class Polish:
         The one from which the shortest step led on.
     size : float
         Length of that step.
+    value : float
+        The objective there, with the digits of `wide`: residuals that are small against y have lost them in float64.
     updates : tuple of (ndarray, float)
         u and d in scaled coordinates.
     count, idle : int
@@ -44,6 +46,7 @@ class Polish:
     wide: Array
     best: Array
     size: float = np.inf
+    value: float = np.inf
     updates: tuple[tuple[Array, float], ...] = ()
     count: int = 0
     idle: int = 0

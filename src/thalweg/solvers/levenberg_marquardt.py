@@ -38,11 +38,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thalweg.curves.edge import at_the_edge
 from thalweg.curves.problem import CurveProblem, Linearization
 from thalweg.errors import OptionError
 from thalweg.solvers.base import Solution, Solver, State, Status
 from thalweg.solvers.last_digits import Polish, inverse_times, updated
-from thalweg.solvers.trust_region import Array, Steps, length_of, moved_inside
+from thalweg.solvers.trust_region import Array, Steps, below_rounding, length_of, moved_inside
 
 INNER = 60  # trials of one step
 TRUST = (0.25, 0.75)  # rho below which the radius shrinks, above which it grows
@@ -119,7 +120,8 @@ class LevenbergMarquardt(Solver[CurveProblem]):
         linear = objective.linearize(_entries(at))
         if not np.isfinite(linear.value):
             return CurveState(_tensor(at), linear.value, np.inf, 0, failed=True)
-        return _measured(objective, linear, at, np.zeros(len(at)), None, 0)
+        with np.errstate(all="ignore"):
+            return _measured(objective, linear, at, np.zeros(len(at)), None, 0)
 
     def step(self, objective: CurveProblem, state: State) -> CurveState:
         assert isinstance(state, CurveState)
@@ -180,7 +182,7 @@ class LevenbergMarquardt(Solver[CurveProblem]):
         if not isfinite(size) or not isfinite(value):
             return self._finished(objective, state, polish)
         if size < polish.size:
-            polish = replace(polish, best=polish.wide, size=size, idle=0)
+            polish = replace(polish, best=polish.wide, size=size, value=value, idle=0)
         else:
             polish = replace(polish, idle=polish.idle + 1)
         wide = polish.wide.dtype == np.longdouble
@@ -194,9 +196,13 @@ class LevenbergMarquardt(Solver[CurveProblem]):
 
     def _begun(self, objective: CurveProblem, state: CurveState) -> Polish:
         assert state.steps is not None
-        at = state.steps.at
+        steps, at = state.steps, state.steps.at
+        numb = below_rounding(steps.linear.norms, at)
+        if numb.any():  # an undamped step of one that has no effect ends anywhere
+            scale = np.where(numb, np.minimum(steps.scale, 2.0**-52 * length_of(steps.linear.norms * at)), steps.scale)
+            steps = Steps(objective, steps.linear, scale, at, numb)
         wide = at.astype(np.longdouble) if objective.extendable else at
-        return Polish(state.steps, wide, wide)
+        return Polish(steps, wide, wide)
 
     def _finished(self, objective: CurveProblem, state: CurveState, polish: Polish) -> CurveState:
         """The point from which the shortest step led on, with the linearization there."""
@@ -206,20 +212,25 @@ class LevenbergMarquardt(Solver[CurveProblem]):
         if not isfinite(linear.value):
             return replace(state, polish=done, step=state.step + 1)
         last = _measured(objective, linear, at, polish.steps.scale, state.radius, state.step + 1)
-        return replace(last, size=polish.size, polish=done)
+        value = polish.value if isfinite(polish.value) else last.value
+        return replace(last, size=polish.size, value=value, polish=done)
 
     # ---------------------------------------------------------------------------------------------------- the outcome
 
     def solution(self, objective: CurveProblem, state: State, status: Status) -> Solution:
         assert isinstance(state, CurveState)
-        inverse, unfelt, held = self._inverse(objective, state)
+        with np.errstate(all="ignore"):
+            inverse, unfelt, held = self._inverse(objective, state)
+        edge = at_the_edge(objective, state.theta) if status is Status.CONVERGED else ""
+        if edge:
+            status = Status.STALLED
         details: dict[str, Any] = {"undetermined": unfelt, "held": held, "size": state.size}
         if state.steps is not None:
             details["linear"] = state.steps.linear
         return Solution(
             theta=state.theta,
             status=status,
-            advice=_advice(objective, state, status, self),
+            advice=edge or _advice(objective, state, status, self),
             inverse_curvature=inverse,
             value=state.value,
             steps=state.step,
@@ -266,6 +277,11 @@ def _advice(objective: CurveProblem, state: CurveState, status: Status, solver: 
             )
         case Status.STALLED if not isfinite(state.value):
             return "The curve is not finite at the start: give another start."
+        case Status.STALLED if not objective.squares:
+            return (
+                f"No step from here lowers the deviance of the {objective.loss.name} loss, though the fit has not"
+                f" converged. {at_the_edge(objective, state.theta) or 'Give another start.'}"
+            )
         case Status.STALLED:
             return "No step from here lowers the sum of squares, though the fit has not converged: give another start."
     return ""

@@ -18,6 +18,7 @@ from thalweg.curves.problem import CurveProblem, Linearization
 
 CROSSINGS = 3  # solves of one step about bounds
 UNFELT = 1e-13  # singular values of the scaled Jacobian below this, of the largest, are zero
+ROUNDING = 4 * 2.0**-52  # of the largest effect of a parameter: a smaller effect is rounding
 
 Array = np.ndarray
 
@@ -143,6 +144,12 @@ class Steps:
 def moved_inside(objective: CurveProblem, at: Array, new: Array) -> Array:
     """A point moved into the bounds."""
     return np.clip(new, objective.lower, objective.upper) if objective.bounded else new
+
+
+def below_rounding(norms: Array, at: Array) -> Array:
+    """Parameters of which a change by their own size (or by 1, if that is more) changes the curve by its rounding."""
+    sizes = np.abs(at)
+    return norms * np.maximum(sizes, 1.0) <= ROUNDING * float((norms * sizes).max(initial=0.0))
 
 
 def length_of(x: Array) -> float:

@@ -56,7 +56,8 @@ def padded(values: Float[np.ndarray, "*n"], margin: float = 0.06) -> tuple[float
 def widened(limits: tuple[float, float], first: Float[np.ndarray, "*n"], margin: float = 0.04) -> tuple[float, float]:
     """Limits of an axis for data, with room for the fit of the first frame where it would be outside.
 
-    An axis grows to twice its height at most; where that is too little to see any of the fit, it stays as it is.
+    An axis grows to twice its height at most. Where that is too little for all of the fit, it grows for a part of it if
+    next to nothing would be seen else; where it is too little to see any, it stays as it is.
 
     Examples
     --------
@@ -68,6 +69,10 @@ def widened(limits: tuple[float, float], first: Float[np.ndarray, "*n"], margin:
     low, high = limits
     height = high - low
     first = first[np.isfinite(first)]
+    if first.size:
+        whole = _reaching(limits, first, margin * height)
+        if whole[1] - whole[0] <= WIDEST * height:
+            return whole
     if not first.size or ((first >= low) & (first <= high)).mean() > _SEEN:
         return low, high
     pad, reach = margin * height, (WIDEST - 1.0) * height
@@ -76,6 +81,12 @@ def widened(limits: tuple[float, float], first: Float[np.ndarray, "*n"], margin:
     if wide[1] - wide[0] > WIDEST * height:  # one side only: the one where more of the fit is
         wide = (wide[0], high) if (first < low).sum() >= (first > high).sum() else (low, wide[1])
     return wide if ((first >= wide[0]) & (first <= wide[1])).any() else (low, high)
+
+
+def _reaching(limits: tuple[float, float], first: Float[np.ndarray, "*n"], pad: float) -> tuple[float, float]:
+    """Limits that hold all of the fit, with some room on the sides where they had to grow."""
+    least, most = float(first.min()), float(first.max())
+    return least - pad if least < limits[0] else limits[0], most + pad if most > limits[1] else limits[1]
 
 
 def absence(values: Float[np.ndarray, "*n"], low: float, high: float) -> str:

@@ -48,7 +48,7 @@ class Valley(Scene):
         self.key = key and len(runs) > 1
         self.runs = list(runs.values())
         self.labels: list[str | None] = list(runs) if len(runs) > 1 else [None]
-        self.surface = surface_of(self.runs, parameters)
+        self.surface = surface_of(self.runs, parameters, finer=True)
         kept = [thinned(len(run), at) for run, at in zip(self.runs, frames, strict=True)]
         self.last = [np.searchsorted(k, at) for k, at in zip(kept, frames, strict=True)]
         self.ways = [way(self.surface, run.at(k)) for run, k in zip(self.runs, kept, strict=True)]

@@ -45,7 +45,7 @@ def plot(fit: Fit, kind: str = "fit", path: str | os.PathLike[str] | None = None
     path : path, optional
         Where to write the picture too (.png, .svg, .pdf, .jpg or .webp), all or nothing.
     **options
-        x (for "fit"), intercept (for "coefficients"), parameters (for "profile").
+        x and xscale, "linear" or "log" (for "fit"), intercept (for "coefficients"), parameters (for "profile").
 
     Returns
     -------
@@ -100,7 +100,7 @@ def known_kind(kind: str) -> str:
     return kind
 
 
-_TAKES: dict[str, tuple[str, ...]] = {"fit": ("x",), "coefficients": ("intercept",), "profile": ("parameters",)}
+_TAKES = {"fit": ("x", "xscale"), "coefficients": ("intercept",), "profile": ("parameters",)}
 
 
 def _call(kind: str, fit: Fit, options: dict[str, Any]) -> Figure:

@@ -16,7 +16,16 @@ from thalweg.inference.statistics import is_least_squares
 from thalweg.show.curve import has_precisions
 from thalweg.show.links import axis_name
 from thalweg.show.numbers import elide, with_error
-from thalweg.show.plots.curve_rows import Inputs, error_bars, grid_along, inputs_of, is_log_spread, levels_of, rows_of
+from thalweg.show.plots.curve_rows import (
+    Inputs,
+    error_bars,
+    grid_along,
+    inputs_of,
+    levels_of,
+    rows_of,
+    scale_of,
+    set_scale,
+)
 from thalweg.show.plots.curves import Curve, curve, draw_band
 from thalweg.show.plots.grid import as_column
 from thalweg.show.plots.predictors import Predictor
@@ -28,10 +37,12 @@ from thalweg.show.plots.style import (
     PALETTE,
     POINT,
     TICK_SIZE,
+    TIED,
     WIDE_BAND_ALPHA,
     caption,
     dress,
     headline,
+    limit,
     new_figure,
     opacity,
     scatter,
@@ -45,7 +56,7 @@ if TYPE_CHECKING:
 
 MOST_BARS = 1000  # error bars: of more points they cover each other
 MOST_NAMED = 6  # parameters in the caption
-_ROOM, _WIDEST = 0.05, 0.6  # of the height of the data: margin, and how far a band may make the axis grow
+MOST_WIDE = 3  # groups with a band for new rows: of more they cover each other
 
 
 @final
@@ -75,7 +86,7 @@ class Points:
         return y, np.concatenate([y - np.concatenate(bars), y + np.concatenate(bars)])
 
 
-def draw_curve_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
+def draw_curve_fit(fit: Fit, x: str | Sequence[str] | None = None, xscale: str | None = None) -> Figure:
     """Along its only number (one colour per category where it reads one), else observed against fitted.
 
     Parameters
@@ -83,6 +94,8 @@ def draw_curve_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
     fit : Fit
     x : str, optional
         Of a curve of several numbers: draw it along this one, with the others held at their means.
+    xscale : {"linear", "log"}, optional
+        Of the axis of that number; by default what suits its values. A logarithmic one holds 0 at a place of its own.
     """
     inputs, shown = inputs_of(fit), rows_of(fit)
     chosen = _chosen(inputs, x)
@@ -93,9 +106,11 @@ def draw_curve_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
             "a picture of a curve of several columns needs the data, which a loaded model does not hold",
             advice="plot('coefficients') still works; for the rest, fit again.",
         )
-    if chosen is None:
-        return _draw_observed(fit, shown)
-    return _draw_along(fit, inputs, chosen, shown)
+    if chosen is not None:
+        return _draw_along(fit, inputs, chosen, shown, xscale)
+    if xscale is not None:
+        raise OptionError("xscale without x: observed against fitted values have no such axis", advice="Give x too.")
+    return _draw_observed(fit, shown)
 
 
 def _chosen(inputs: Inputs, x: str | Sequence[str] | None) -> Predictor | None:
@@ -112,7 +127,7 @@ def _chosen(inputs: Inputs, x: str | Sequence[str] | None) -> Predictor | None:
 # -------------------------------------------------------------------------------------------------------- one number
 
 
-def _draw_along(fit: Fit, inputs: Inputs, number: Predictor, shown: Sample | None) -> Figure:
+def _draw_along(fit: Fit, inputs: Inputs, number: Predictor, shown: Sample | None, xscale: str | None) -> Figure:
     levels = levels_of(fit, shown, inputs.category)
     if not levels:
         raise NotAvailableError(
@@ -120,23 +135,23 @@ def _draw_along(fit: Fit, inputs: Inputs, number: Predictor, shown: Sample | Non
             advice="plot('coefficients') still works; for the rest, fit again.",
         )
     column = np.array(number.range) if shown is None else number.of(shown.columns)
-    logarithmic = is_log_spread(column)
-    at = grid_along(number, column, logarithmic=logarithmic)
+    scale = scale_of(column, xscale, number.name)
+    at = grid_along(number, column, scale=scale)
     held = _held(inputs, number, shown)
     points = None if shown is None else _points(fit, shown, number, inputs.category, held)
     figure, top, below = _frames(points)
     ends: list[np.ndarray] = []
     for colour, level in zip(PALETTE if levels[0] is not None else (LINE,), levels, strict=False):
         here = at if points is None else _own(at, points.of(level).x)
-        ends += _draw_one(fit, top, below, _columns(here, number, inputs, held, level), level, colour, points)
-    if logarithmic:
-        top.set_xscale("log")
+        columns = _columns(here, number, inputs, held, level)
+        ends += _draw_one(fit, top, below, columns, level, colour, points, len(levels))
+    set_scale(top, scale, column)
     if points is not None:
-        _limit(top, *points.heights(levels), ends)
+        limit(top, *points.heights(levels), ends)
         _break_at_poles(top)
     _finish(fit, figure, top, below, number.name, LINE if levels[0] is None else NEUTRAL)
-    _key(top, inputs, levels)
-    caption(figure, _caption(fit, shown, held, inputs))
+    _key(fit, top, inputs, levels)
+    caption(figure, _caption(fit, shown, held, inputs, len(levels)))
     return figure
 
 
@@ -188,27 +203,37 @@ def _draw_one(
     level: Any,
     colour: str,
     points: Points | None,
+    many: int,
 ) -> list[np.ndarray]:
     """One curve with its bands and its points; what the axis should hold of the bands comes back."""
     alone, at = level is None, next(iter(columns.values()))
     if points is not None:
         _draw_points(top, below, points.of(level), POINT if alone else colour, "data" if alone else None, len(points.x))
-    wide = _new_rows(fit, columns) if alone else None
-    per_cent = f"{100 * fit.level:g}% interval of"
+    wide = _new_rows(fit, columns) if many <= MOST_WIDE else None
     if wide is not None:
-        label = f"{per_cent} new rows"
-        top.fill_between(at, wide.low, wide.high, color=LINE, alpha=WIDE_BAND_ALPHA, linewidth=0, label=label, zorder=1)
+        label, alpha = _band_names(fit)[1] if alone else None, WIDE_BAND_ALPHA if alone else WIDE_BAND_ALPHA / 2
+        top.fill_between(at, wide.low, wide.high, color=colour, alpha=alpha, linewidth=0, label=label, zorder=1)
     found = curve(fit, columns)
     alpha = BAND_ALPHA if alone else WIDE_BAND_ALPHA + 0.06
-    draw_band(top, at, found, colour, f"{per_cent} the curve" if alone else None, alpha=alpha)
+    draw_band(top, at, found, colour, _band_names(fit)[0] if alone else None, alpha=alpha)
     top.lines[-1].set_label("curve" if alone else elide(show_level(level), 24))
     return [found.mean, *([] if wide is None else [wide.low, wide.high]), found.low, found.high]
 
 
+def _band_names(fit: Fit) -> tuple[str, str]:
+    """Of the curve, and of new rows."""
+    per_cent = f"{100 * fit.level:g}% interval of"
+    return f"{per_cent} the curve", f"{per_cent} new rows"
+
+
 def _new_rows(fit: Fit, columns: dict[str, Any]) -> Curve | None:
     """The band for new rows, where they have one variance."""
+    return curve(fit, columns, interval="prediction") if _has_new_rows(fit) else None
+
+
+def _has_new_rows(fit: Fit) -> bool:
     possible = is_least_squares(fit.family) and fit.covariance is not None and fit.spec.roles.weights is None
-    return curve(fit, columns, interval="prediction") if possible and np.isfinite(fit.statistics.dispersion) else None
+    return possible and bool(np.isfinite(fit.statistics.dispersion))
 
 
 def _draw_points(top: Axes, below: Axes | None, points: Points, colour: str, label: str | None, among: int) -> None:
@@ -246,13 +271,13 @@ def _draw_observed(fit: Fit, shown: Sample | None) -> Figure:
     low, high = float(rows.mu.min()), float(rows.mu.max())
     top.plot([low, high], [low, high], color=LINE, linewidth=2, zorder=3, label="observed = fitted")
     _draw_points(top, below, points, POINT, "data", len(points.x))
-    _limit(top, *points.heights((None,)), [])
+    limit(top, *points.heights((None,)), [])
     _finish(fit, figure, top, below, "fitted")
     top.set_ylabel(f"observed {axis_name(fit)}")
     top.legend(fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
     names = [p.name for p in inputs_of(fit).numbers]
     along = f"With x={names[0]!r} the curve is drawn along {names[0]}." if names else ""
-    caption(figure, " ".join(filter(None, [_caption(fit, shown, {}, None), along])))
+    caption(figure, " ".join(filter(None, [_caption(fit, shown, {}), along])))
     return figure
 
 
@@ -267,17 +292,6 @@ def _frames(points: Points | None) -> tuple[Figure, Axes, Axes | None]:
     figure = new_figure(7.2, 6.2)
     top, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (3, 1)})
     return figure, top, below
-
-
-def _limit(axes: Axes, y: Float[np.ndarray, "n"], bars: Float[np.ndarray, "m"], ends: list[np.ndarray]) -> None:
-    """All of the data; of error bars, curves and bands that run away only so much that the data stay large."""
-    low, high = float(y.min()), float(y.max())
-    every = np.concatenate([bars, *ends])
-    every = every[np.isfinite(every)]
-    room = _WIDEST * (high - low)
-    low, high = max(float(every.min()), low - room), min(float(every.max()), high + room)
-    margin = _ROOM * (high - low) or 1.0
-    axes.set_ylim(low - margin, high + margin)
 
 
 def _break_at_poles(axes: Axes) -> None:
@@ -303,15 +317,28 @@ def _finish(fit: Fit, figure: Figure, top: Axes, below: Axes | None, x: str, zer
     figure.align_ylabels([top, below])
 
 
-def _key(top: Axes, inputs: Inputs, levels: tuple[Any, ...]) -> None:
-    title = None if levels[0] is None else elide(inputs.category or "", 24)
-    top.legend(title=title, fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
+def _key(fit: Fit, top: Axes, inputs: Inputs, levels: tuple[Any, ...]) -> None:
+    """What is what; where each group has a colour, the bands are named once, in grey."""
+    from matplotlib.patches import Patch
+
+    handles, labels = top.get_legend_handles_labels()
+    title = None
+    if levels[0] is not None:
+        title = elide(inputs.category or "", 24)
+        drawn = [fit.covariance is not None, len(levels) <= MOST_WIDE and _has_new_rows(fit)]
+        for name, alpha, shown in zip(_band_names(fit), (0.45, 0.2), drawn, strict=True):
+            if shown:
+                handles.append(Patch(facecolor=NEUTRAL, alpha=alpha, linewidth=0))
+                labels.append(name)
+    top.legend(handles, labels, title=title, fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
 
 
 # ------------------------------------------------------------------------------------------------------------- words
 
 
-def _caption(fit: Fit, shown: Sample | None, held: dict[str, float], inputs: Inputs | None) -> str:
+def _caption(
+    fit: Fit, shown: Sample | None, held: dict[str, float], inputs: Inputs | None = None, groups: int = 1
+) -> str:
     parts = [_estimates(fit)]
     if held:
         others = ", ".join(f"{name} {value:.3g}" for name, value in held.items())
@@ -321,6 +348,8 @@ def _caption(fit: Fit, shown: Sample | None, held: dict[str, float], inputs: Inp
     else:
         parts += [shown.caption, _bars_text(fit, len(shown.numbers))]
         parts.append(_levels_text(fit, shown, inputs))
+    if groups > MOST_WIDE and _has_new_rows(fit):
+        parts.append(f"Intervals of new rows are drawn for up to {MOST_WIDE} groups.")
     if fit.covariance is None and fit.covariance_reason:
         parts.append(f"No bands: {fit.covariance_reason}.")
     return " ".join(part for part in parts if part)
@@ -335,6 +364,7 @@ def _estimates(fit: Fit) -> str:
         told.append(
             f"{row.name} = {estimate} ± {error}" if np.isfinite(row.std_error) else f"{row.name} = {row.estimate:.6g}"
         )
+    told = [text.replace(" ", TIED) for text in told]  # a line of the caption ends between two of them
     more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
     errors = "Estimates ± standard errors: " if any("±" in text for text in told) else ""
     return f"{errors}{', '.join(told)}{more}."
@@ -345,7 +375,7 @@ def _bars_text(fit: Fit, drawn: int) -> str:
         return ""
     if drawn > MOST_BARS:
         return f"No error bars for more than {MOST_BARS:,} rows."
-    return "Error bars are 1 / sqrt(weight)."
+    return f"Error bars are {'1 / sqrt(weight).'.replace(' ', TIED)}"
 
 
 def _levels_text(fit: Fit, shown: Sample, inputs: Inputs | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -10,19 +11,25 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.curves.groups import Grouped
+from thalweg.errors import OptionError
 from thalweg.show.curve import curve_spec, has_precisions
 from thalweg.show.plots.predictors import Predictor
 from thalweg.show.plots.sample import Sample, sample
 from thalweg.show.plots.style import PALETTE
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from thalweg.curves.spec import CurveSpec
     from thalweg.result import Fit
 
+SCALES = ("linear", "log")
 PLACES = 400  # of a curve's grid
 MOST_OWN = 2000  # places of the data that the grid holds too, so that no narrow peak is missed
 MOST_LEVELS = len(PALETTE)  # categories: one colour each
 _DECADES, _CROWDED = 100.0, 0.15  # a logarithmic axis: from this ratio on, with the median in this part of a linear one
+_ZERO = 0.6  # decades that the way from 0 to the smallest positive value is long, on an axis with both
+_MARGIN, _MOST_TICKS = 0.04, 8
 
 
 @final
@@ -94,11 +101,68 @@ def is_log_spread(x: Float[np.ndarray, "n"]) -> bool:
     return bool((np.median(x) - x.min()) / np.ptp(x) < _CROWDED)
 
 
-def grid_along(predictor: Predictor, x: Float[np.ndarray, "n"], *, logarithmic: bool) -> Float[np.ndarray, "m"]:
+def scale_of(x: Float[np.ndarray, "n"], wanted: str | None = None, name: str = "x") -> str:
+    """The axis that suits a column: "linear", "log", or "symlog" where a logarithmic one has to hold 0 too.
+
+    Parameters
+    ----------
+    x : ndarray
+    wanted : {"linear", "log"}, optional
+    name : str
+        Of the column, for messages.
+
+    Raises
+    ------
+    OptionError
+        Another word, or a logarithmic axis for negative values or none above 0.
+
+    Examples
+    --------
+    >>> doses = np.append(0.0, np.geomspace(0.01, 100, 9))
+    >>> scale_of(doses), scale_of(doses[1:]), scale_of(doses, "linear"), scale_of(np.arange(5.0), "log")
+    ('symlog', 'log', 'linear', 'symlog')
+    """
+    x = x[np.isfinite(x)]
+    positive = x[x > 0]
+    possible = bool(positive.size) and not (x < 0).any()
+    if wanted not in (None, *SCALES):
+        raise OptionError(f"xscale is {wanted!r}", advice="It is 'linear' or 'log'.")
+    if wanted == "log" and not possible:
+        what = f"{name} has no logarithm: it goes from {x.min():g} to {x.max():g}"
+        raise OptionError(what, advice="Leave xscale out.")
+    if wanted == "linear" or not possible or (wanted is None and not is_log_spread(positive)):
+        return "linear"
+    return "log" if positive.size == x.size else "symlog"
+
+
+def set_scale(axes: Axes, scale: str, x: Float[np.ndarray, "n"]) -> None:
+    """Give axes this scale; a symlog one is linear below the smallest positive value."""
+    if scale == "log":
+        axes.set_xscale("log")
+    if scale != "symlog":
+        return
+    least, most = float(x[x > 0].min()), float(x.max())
+    axes.set_xscale("symlog", linthresh=least, linscale=_ZERO)
+    decades = 10.0 ** np.arange(math.ceil(math.log10(least) - 1e-9), math.floor(math.log10(most) + 1e-9) + 1)
+    axes.set_xticks([0.0, *decades[:: max(1, math.ceil(len(decades) / _MOST_TICKS))]])
+    axes.set_xticks([k * d for d in (*decades, decades[-1] * 10, decades[0] / 10) for k in range(2, 10)
+                     if least <= k * d <= most], minor=True)  # fmt: skip
+    axes.set_xlim(-0.25 * least, most * (most / least) ** _MARGIN)
+
+
+def grid_along(predictor: Predictor, x: Float[np.ndarray, "n"], *, scale: str) -> Float[np.ndarray, "m"]:
     """Places from the least to the greatest value in training, those of the data among them where they are not many."""
     assert predictor.range is not None
-    low, high = predictor.range
-    even = np.geomspace(low, high, PLACES) if logarithmic else np.linspace(low, high, PLACES)
+    return grid_over(*predictor.range, x, scale)
+
+
+def grid_over(low: float, high: float, x: Float[np.ndarray, "n"], scale: str) -> Float[np.ndarray, "m"]:
+    """Places from low to high, evenly on an axis of this scale, and those of the data where they are not many."""
+    if scale == "symlog" and low < high:
+        least = float(x[x > 0].min())
+        even = np.union1d(np.linspace(low, max(least, low), PLACES // 8), np.geomspace(max(least, low), high, PLACES))
+    else:
+        even = np.geomspace(low, high, PLACES) if scale == "log" else np.linspace(low, high, PLACES)
     even[0], even[-1] = low, high
     own = np.unique(x)
     return even if own.size > MOST_OWN else np.union1d(even, own[(own >= low) & (own <= high)])

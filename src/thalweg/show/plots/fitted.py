@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from thalweg.data.contrasts import show_level
-from thalweg.errors import NotAvailableError
+from thalweg.errors import NotAvailableError, OptionError
 from thalweg.show.curve import is_curve
 from thalweg.show.links import axis_name
 from thalweg.show.numbers import elide
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 MOST_CURVES = len(PALETTE)  # levels of a category that are drawn into one picture: one colour each
 
 
-def draw_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
+def draw_fit(fit: Fit, x: str | Sequence[str] | None = None, xscale: str | None = None) -> Figure:
     """The picture that suits the predictors: a curve, a curve per level, a boundary, or a panel per predictor.
 
     Parameters
@@ -47,9 +47,13 @@ def draw_fit(fit: Fit, x: str | Sequence[str] | None = None) -> Figure:
     fit : Fit
     x : str or list of str, optional
         Draw a panel for each of these predictors, the others held; of a curve, the one that it is drawn along.
+    xscale : {"linear", "log"}, optional
+        Of a curve: the axis of that number.
     """
     if is_curve(fit):
-        return draw_curve_fit(fit, x)
+        return draw_curve_fit(fit, x, xscale)
+    if xscale is not None:
+        raise OptionError('xscale is for curves, as "y = a * x / (b + x)"', advice="Leave it out.")
     every = predictors(fit)
     shown = sample(fit) if fit.rows is not None else None
     if not every:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.errors import OptionError
+from thalweg.errors import ConvergenceWarning, NotAvailableError, OptionError
 from thalweg.inference.coefficients import coefficient_table
 from thalweg.inference.distributions import quantile
 from thalweg.show.plots.names import short_name
 from thalweg.show.plots.style import LINE, NEUTRAL, POINT, TICK_SIZE, caption, dress, headline, new_figure
+from thalweg.solvers.base import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,12 +39,10 @@ def draw_profile(fit: Fit, parameters: str | Sequence[str] | None = None) -> Fig
     Raises
     ------
     OptionError, NotAvailableError
-        As `thalweg.inference.profile.profile`.
+        As `thalweg.inference.profile.profile`; a fit that is at no minimum, or at one of which a lower is found.
     """
-    from thalweg.inference.profile import profile
-
     names = _names(fit, parameters)
-    found = [profile(fit, name) for name in names[:MOST_PANELS]]
+    found = _profiles(fit, names[:MOST_PANELS])
     errors = {row.name: row.std_error for row in coefficient_table(fit, fit.level)}
     figure, frames, across = _frames(len(found))
     for i, (axes, each) in enumerate(zip(frames, found, strict=False)):
@@ -53,6 +53,27 @@ def draw_profile(fit: Fit, parameters: str | Sequence[str] | None = None) -> Fig
     headline(figure, fit.spec.formula)
     caption(figure, _caption(fit, found, len(names)))
     return figure
+
+
+def _profiles(fit: Fit, names: Sequence[str]) -> list[Profile]:
+    """Those of the fit's minimum, if it is one."""
+    from thalweg.inference.profile import profile
+
+    status = None if fit.solution is None else fit.solution.status
+    if status is not None and status not in (Status.CONVERGED, Status.STALLED):
+        raise NotAvailableError(
+            f"a profile starts at a minimum, and the solver ended elsewhere ({status.value})",
+            advice="Fit again with more steps, or from another start.",
+        )
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = [profile(fit, name) for name in names]
+    lower = [str(each.message) for each in told if issubclass(each.category, ConvergenceWarning)]
+    if lower and not any(each.value.size for each in found):
+        raise NotAvailableError(f"there is no profile to draw: {lower[0].rstrip('.')}")
+    for each in told:
+        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return found
 
 
 def _names(fit: Fit, parameters: str | Sequence[str] | None) -> list[str]:
@@ -101,7 +122,10 @@ def _caption(fit: Fit, found: list[Profile], wanted: int) -> str:
         f"Solid: the signed root of the profile likelihood and its {100 * fit.level:g}% interval. Dashed: the straight"
         " line that Wald's interval rests on; the further apart the two, the less that one is worth."
     ]
-    parts += [f"{each.name}: {each.note}." for each in found if each.note]
+    notes: dict[str, list[str]] = {}
+    for each in found:
+        notes.setdefault(each.note, []).append(each.name)
+    parts += [f"{', '.join(names)}: {note}." for note, names in notes.items() if note]
     if wanted > len(found):
         parts.append(f"The first {len(found)} of {wanted}; name others with parameters=.")
     return " ".join(parts)

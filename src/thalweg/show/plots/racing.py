@@ -41,7 +41,7 @@ def draw(race: Race, parameters: Sequence[str] | None = None) -> Figure:
     panels[0].legend(fontsize=TICK_SIZE, framealpha=0.85, edgecolor="none", loc="best")
     notes = [f"Dotted: {race.tolerance:g} of the excess at the start."]
     if two:
-        surface = surface_of(list(runs.values()), parameters)
+        surface = surface_of(list(runs.values()), parameters, finer=True)
         draw_race(runs, [colour(i) for i in range(len(runs))], panels[1], surface)
         notes.append(f"Surface over two parameters, {surface.rest}." if surface.rest else "Star: the optimum.")
     headline(figure, f"{next(iter(runs.values())).loss_name}: the race")

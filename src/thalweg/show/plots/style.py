@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import textwrap
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from thalweg.errors import OptionError
 from thalweg.show.numbers import elide
@@ -25,6 +27,9 @@ POINT, LINE, NEUTRAL = PALETTE[0], PALETTE[1], "#5F5F5F"
 BAND_ALPHA, WIDE_BAND_ALPHA = 0.28, 0.12
 DPI = 120
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE, CAPTION_SIZE = 11.5, 10, 9, 8.5
+_ROOM, _WIDEST = 0.05, 0.6  # of the height of the data: margin, and how far a band may make the axis grow
+TIED = "\u00a0"  # a space at which no line ends
+_OPERATOR = re.compile(r"(?:\*\*|[<>=!]=|[-+*/^<>=|~])(?=\s)")
 _FORMATS = ("png", "svg", "pdf", "jpg", "webp")
 
 
@@ -81,19 +86,64 @@ def scatter(
     axes.scatter(x, y, color=colour, linewidths=0, label=label, zorder=2, s=point_size(n), alpha=opacity(n))
 
 
+def limit(axes: Axes, y: Float[np.ndarray, "n"], bars: Float[np.ndarray, "m"], ends: list[np.ndarray]) -> None:
+    """All of the data; of error bars, curves and bands that run away only so much that the data stay large."""
+    low, high = float(y.min()), float(y.max())
+    every = np.concatenate([bars, *ends])
+    every = every[np.isfinite(every)]
+    room = _WIDEST * (high - low)
+    low, high = max(float(every.min()), low - room), min(float(every.max()), high + room)
+    margin = _ROOM * (high - low) or 1.0
+    axes.set_ylim(low - margin, high + margin)
+
+
 def caption(figure: Figure, text: str) -> None:
-    """Small print below everything, wrapped to the figure's width."""
+    """Small print below everything, wrapped to the figure's width; `TIED` spaces end no line."""
     if text:
-        characters = int(figure.get_figwidth() * 14)
-        figure.supxlabel(
-            "\n".join(textwrap.wrap(text, characters)), fontsize=CAPTION_SIZE, color=NEUTRAL, x=0.01, ha="left"
-        )
+        lines = textwrap.wrap(text, int(figure.get_figwidth() * 14), break_on_hyphens=False)
+        words = "\n".join(lines).replace(TIED, " ")
+        figure.supxlabel(words, fontsize=CAPTION_SIZE, color=NEUTRAL, x=0.01, ha="left")
 
 
 def headline(figure: Figure, text: str) -> None:
     """A title over several panels."""
-    characters = int(figure.get_figwidth() * 10)
-    figure.suptitle(elide(text, characters), fontsize=TITLE_SIZE + 1, x=0.01, ha="left")
+    lines = formula_lines(text, int(figure.get_figwidth() * 10))
+    figure.suptitle("\n".join(lines), fontsize=TITLE_SIZE + 1, x=0.01, ha="left")
+
+
+def formula_lines(text: str, width: int, most: int = 2) -> list[str]:
+    """A formula in lines of at most so many characters, broken before operators, rather outside of brackets.
+
+    What is more than `most` lines is left out, and the last one ends in "...".
+
+    Examples
+    --------
+    >>> formula_lines("y = bottom + (top - bottom) / (1 + 10 ** ((logec50 - x) * hill))", 50)
+    ['y = bottom + (top - bottom)', '    / (1 + 10 ** ((logec50 - x) * hill))']
+    >>> formula_lines("y = bottom + (top - bottom) / (1 + 10 ** ((logec50 - x) * hill))", 50, most=1)
+    ['y = bottom + (top - bottom) / ...']
+    """
+    lines: list[str] = []
+    rest = text
+    while len(rest) > width:
+        if len(lines) == most - 1:
+            end = _break(rest, width - 4)
+            return [*lines, rest[:end].rstrip() + f" {rest[end:].split()[0]} ..." if end else elide(rest, width)]
+        end = _break(rest, width) or width
+        lines.append(rest[:end].rstrip())
+        rest = "    " + rest[end:].lstrip()
+    return [*lines, rest]
+
+
+def _break(text: str, width: int) -> int:
+    """Where a line of at most this width ends best: in its second half, outside of brackets, before a sum; or 0."""
+    depth = 0
+    found: list[tuple[int, bool, bool, int]] = []
+    for at, sign in enumerate(text[: width + 1]):
+        depth += (sign in "([") - (sign in ")]")
+        if at > width / 3 and sign == " " and (operator := _OPERATOR.match(text, at + 1)):
+            found.append((depth, "+-".find(operator[0]) < 0, operator[0] == "**", -at))
+    return -min(found)[-1] if found else 0
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:

@@ -31,6 +31,7 @@ PLACES = 161  # along each side of a quadratic, which costs nothing
 # Along each side of a loss that is evaluated at every place: as many as a budget of rows times parameters allows.
 _FEWEST, _EVALUATED = 15, 41
 _BUDGET = 4e9
+_NEAR, _CLOSER = 4.0, 0.25  # steps around the optimum in which places are closer, and how close in steps
 _MARGIN = 0.15
 # How many times the extent of the contour through the start a window shows: of a path, and of one that ran away.
 _FURTHEST = (10.0, 1.6)
@@ -64,7 +65,7 @@ class Surface:
     rest: str
 
 
-def surface_of(runs: Run | Sequence[Run], parameters: Sequence[str] | None = None) -> Surface:
+def surface_of(runs: Run | Sequence[Run], parameters: Sequence[str] | None = None, *, finer: bool = False) -> Surface:
     """The surface under one run, or under several of one problem.
 
     Parameters
@@ -73,6 +74,8 @@ def surface_of(runs: Run | Sequence[Run], parameters: Sequence[str] | None = Non
         The window holds all of them but those that ran away, where there are others.
     parameters : two str, optional
         Across and up; without them the two that moved the furthest.
+    finer : bool
+        Whether places lie closer around the optimum, where contours are small, than elsewhere.
 
     Raises
     ------
@@ -94,6 +97,8 @@ def surface_of(runs: Run | Sequence[Run], parameters: Sequence[str] | None = Non
         best = next((found for found in map(optimum_of, runs) if found is not None), None)
         side = places_along(run.problem.rows, len(run.names)) if run.problem.quadratic is None else PLACES
         x, y = (_places(runs, best, j, side) for j in pair)
+        if finer and best is not None and side == _EVALUATED:
+            x, y = (_finer(at, float(best.theta[j])) for at, j in zip((x, y), pair, strict=True))
         at = run.finite().path[-1] if best is None else best.theta
         exact = run.problem.quadratic is not None
         z = _quadratic(run.problem, pair, x, y) if exact else _evaluated(run, pair, at, x, y)
@@ -146,6 +151,14 @@ def _places(runs: Sequence[Run], best: Optimum | None, j: int, side: int) -> Flo
     low, high = min(low for low, _ in spans), max(high for _, high in spans)
     margin = max(_MARGIN * (high - low), _NARROWEST * max(abs(low), abs(high)), 1e-12)
     return np.linspace(low - margin, high + margin, side)
+
+
+def _finer(at: Float[np.ndarray, "m"], centre: float) -> Float[np.ndarray, "k"]:
+    """Even places with closer ones around the optimum."""
+    step = float(at[1] - at[0])
+    close = centre + step * np.arange(-_NEAR, _NEAR + _CLOSER / 2, _CLOSER)
+    apart = at[np.abs(at - centre) > (_NEAR + _CLOSER) * step]
+    return np.union1d(apart, close[(close > at[0]) & (close < at[-1])])
 
 
 def _span(run: Run, best: Optimum | None, j: int) -> tuple[float, float]:

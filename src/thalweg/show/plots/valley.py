@@ -103,7 +103,7 @@ def way(surface: Surface, run: Run) -> tuple[Float[np.ndarray, "k"], Float[np.nd
 def draw_surface(run: Run, parameters: Sequence[str] | None = None) -> Figure:
     """Contours of the loss over two parameters, with the path."""
     finite = run.finite()
-    surface = surface_of(run, parameters)
+    surface = surface_of(run, parameters, finer=True)
     figure = new_figure(7.2, 5.4)
     axes = figure.subplots()
     draw_contours(axes, surface, run.names)
