@@ -312,7 +312,7 @@ def test_hostile_formula(term) -> None:
     assert time.perf_counter() - begun < 1.0
 
 
-@pytest.mark.parametrize("formula", ["", "y", "~ x", "y ~", "y ~ x ~ z", "y ~ 0", "g ~ x", None, 5, "y = a * x"])
+@pytest.mark.parametrize("formula", ["", "y", "~ x", "y ~", "y ~ x ~ z", "y ~ 0", "g ~ x", None, 5, "y = x"])
 def test_no_formula(formula) -> None:
     with pytest.raises(ThalwegError):
         tw.fit(formula, DATA)

@@ -20,7 +20,7 @@ def spelled_out(text: str) -> str:
     Examples
     --------
     >>> spelled_out("a" + chr(27) + "[31m" + chr(10))
-    'a\\x1b[31m\\n'
+    'a\\\\x1b[31m\\\\n'
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 

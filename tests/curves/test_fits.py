@@ -158,3 +158,24 @@ def test_a_file_holds_one_fit(fits: Fits, tmp_path: Path) -> None:
     with pytest.raises(NotAvailableError, match=r"fits\['treated'\].save\("):
         fits.save(tmp_path / "m.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_intervals_of_a_family_of_fixed_dispersion_are_those_of_the_single_fit() -> None:
+    random = np.random.default_rng(3)
+    x = np.tile(np.linspace(0, 4, 12), 3)
+    table = {"x": x, "g": np.repeat(["p", "q", "r"], 12), "y": random.poisson(15 * np.exp(-0.5 * x) + 2).astype(float)}
+    start = {"a": 15, "k": 0.5, "c": 2}
+    fits = tw.fit("y = a * exp(-k * x) + c", table, by="g", family="poisson", start=start)
+    one = fits["q"].intervals()
+    for name, (low, high) in fits.intervals()["q"].items():
+        assert (low, high) == pytest.approx(one[name], rel=1e-6)
+
+
+def test_the_fit_of_a_group_is_that_of_the_table() -> None:
+    random = np.random.default_rng(8)
+    x = np.tile(np.linspace(0, 4, 8), 12)
+    table = {"x": x, "g": np.repeat(np.arange(12), 8), "y": 3 * np.exp(-0.8 * x) + 0.8 * random.normal(size=96)}
+    fits = tw.fit("y = a * exp(-k * x)", table, by="g", start={"a": 3, "k": 0.8})
+    for group in fits:
+        if group not in fits.failed:
+            assert fits[group].coefficients == pytest.approx(fits.coefficients[group], rel=1e-6)

@@ -26,7 +26,6 @@ START = {"a": 2.0, "k": 0.5, "c": 0.3}
         ({"tied": {"a": "k"}, "positive": ["a"]}, "a is tied, and positive= names it too"),
         ({"tied": {"a": "2 * k"}, "start": {"a": 1.0, "k": 1.0}}, "a start of a is given, and a is tied"),
         ({"tied": {"a": "2 * k"}, "start": {"a": 1.0}}, "a start of a is given, and a is tied"),
-        ({"tied": {"a": "2 * k"}, "start": [1.0, 1.0, 1.0]}, "a start of a is given, and a is tied"),
         ({"tied": {"a": "1/0"}}, "a = 1/0 has no finite value"),
         ({"tied": {"a": "log(k)"}, "start": {"k": -1.0}}, "has no finite value"),
         ({"tied": "a"}, "tied is 'a'"),
@@ -79,6 +78,14 @@ def test_bounds_of_groups_as_scipy_writes_them() -> None:
 def test_a_start_that_says_what_the_tie_says(start: Any) -> None:
     fit = tw.fit(DECAY, DATA, tied={"a": "2 * k"}, start=start)
     assert fit.coefficients["a"] == pytest.approx(2 * fit.coefficients["k"], rel=1e-14)
+
+
+def test_a_start_in_a_sequence_that_only_holds_its_place() -> None:
+    fit = tw.fit(DECAY, DATA, tied={"a": "2 * k"}, start=[1.0, 1.0, 1.0])
+    assert fit.coefficients["a"] == pytest.approx(2 * fit.coefficients["k"], rel=1e-14)
+    assert "The start of a, which is 2 * k, was not used." in fit.notes
+    same = tw.fit(DECAY, DATA, tied={"a": "2 * k"}, start=[2.0, 1.0, 1.0])
+    assert not any("was not used" in note for note in same.notes)
 
 
 def test_the_default_of_a_tied_argument_is_no_start() -> None:

@@ -184,7 +184,7 @@ def test_an_estimate_stays_with_its_error() -> None:
         caption(figure, ", ".join(f"{name} = 1.0 ± 0.1".replace(" ", TIED) for name in names))
         for line in words(figure).split("\n"):
             assert line.count("=") == line.count("±") == line.count("0.1")
-    said = words(plot(with_controls()))
+    said = words(plot(tw.fit("y = a * exp(-b * x)", many(5), by="g", shared="b"))).partition(" Intervals")[0]
     assert TIED not in said
     assert len(said.split("\n")) > 1
     for line in said.split("\n"):
@@ -219,6 +219,11 @@ def test_no_profile_of_what_is_no_minimum() -> None:
         early = tw.fit(RATE, "puromycin", start=[1, 1], stop=tw.MaxSteps(2))
     with pytest.raises(NotAvailableError, match=r"ended elsewhere \(stopped by its rule\)"):
         early.plot("profile")
+    x = np.linspace(0, 6, 60)
+    data = {"x": x, "y": np.sin(2 * x) + 0.1 * np.cos(37 * x)}
+    beside = tw.fit("y = a * sin(b * x)", data, start={"a": 1, "b": 1.4}, starts=1)
+    with pytest.raises(NotAvailableError, match=r"a lower minimum than the fit's.*Fit again with start=\{'a': 1.00"):
+        beside.plot("profile")
 
 
 @pytest.mark.parametrize(("first", "wanted"), [([-0.5, 0.5], -0.5), ([-0.9, 0.95], -0.9), ([0.2, 0.8], 0.0)])

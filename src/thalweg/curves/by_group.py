@@ -99,8 +99,9 @@ class Asked:
         """The fit of some rows of the source, from the user's start where there is no other."""
         roles = {name: text for name, text in self.roles.items() if name in self.told}
         options = {**self.told, **roles}
-        if start is not None:
-            options["start"] = start
+        if start is not None:  # from there alone: what it leads to is the minimum that the table shows
+            single = {} if options.get("solver") is not None or options.get("stop") is not None else {"starts": 1}
+            options |= {"start": start, **single}
         return self.fit(self.given, source, **options)
 
 
@@ -203,11 +204,20 @@ class _Work:
             self.notes[self.groups[i]] = f"{rows}, fewer than the {p} parameters"
         return counts < p
 
-    def fits(self, estimates: ndarray, errors: ndarray, known: Mapping[str, ndarray], good: ndarray, held: Any) -> Fits:
+    def fits(
+        self,
+        estimates: ndarray,
+        errors: ndarray,
+        known: Mapping[str, ndarray],
+        good: ndarray,
+        held: Any,
+        *,
+        normal: bool = False,
+    ) -> Fits:
         """The result."""
         notes = {group: self.notes[group] for group in self.groups if group in self.notes}
         known_of = (self.spec, self.asked.by, self.groups, estimates, errors, known, good, notes, held)
-        return Fits(*known_of, self.asked.told["level"], self.places, self.asked.again)
+        return Fits(*known_of, self.asked.told["level"], self.places, self.asked.again, normal)
 
 
 def _warn(fits: Fits) -> None:
@@ -229,18 +239,18 @@ def one_by_one(work: _Work) -> Fits:
     known = {name: np.full(count, np.nan) for name in STATISTICS}
     known["n"][:] = work.table.counts()
     good, held = np.zeros(count, bool), dict[tuple[Hashable, str], str]()
-    few = work.too_few()
+    few, normal = work.too_few(), False
     for i, group in enumerate(work.groups):
         fit = None if few[i] else work.single(i)
         if fit is None or fit.solution is None or fit.solution.status is not Status.CONVERGED:
             work.notes.setdefault(group, NO_MINIMUM)
             continue
-        good[i] = True
+        good[i], normal = True, fit.df is None
         estimates[i], errors[i] = list(fit.coefficients.values()), list(fit.std_errors.values())
         held |= {(group, name): note for name, note in fit.held.items()}
         for name, values in known.items():
             values[i] = getattr(fit.statistics, {"r_squared": "r2"}.get(name, name))
-    return work.fits(estimates, errors, known, good, held)
+    return work.fits(estimates, errors, known, good, held, normal=normal)
 
 
 NO_MINIMUM = "no minimum was found: give another start"

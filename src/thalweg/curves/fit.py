@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -24,7 +24,7 @@ from thalweg.curves.ready import Ready, asked_by_group, check_told, is_apart, op
 from thalweg.curves.robust import with_scale
 from thalweg.curves.search import Found, search
 from thalweg.curves.spec import CurveSpec
-from thalweg.curves.ties import below_zero
+from thalweg.curves.ties import below_zero, unread_starts
 from thalweg.curves.tiny import SMALL, check_squares
 from thalweg.data.block import Block
 from thalweg.data.rows import KEEP_BYTES, Rows
@@ -107,7 +107,7 @@ def fit_curve(
         loss = found.problem.loss
         result = conclude_curve(now.rows, now.spec, loss, now.parameters, found, history, given=given, **choices)
         check_range(found.problem, result.statistics.tss)
-        result = replace(result, notes=(*result.notes, *of_the_curve(now, result)))
+        result = replace(result, notes=(*result.notes, *of_the_curve(now, result, told)))
     assert result.solution is not None
     warn_of_ending(result.solution)
     if isinstance(curve, nn.Module):
@@ -115,7 +115,7 @@ def fit_curve(
     return result if descent is None else replace(result, descent=descent)
 
 
-def of_the_curve(now: Ready, result: Fit) -> Iterator[str]:
+def of_the_curve(now: Ready, result: Fit, told: Mapping[str, Any]) -> Iterator[str]:
     """What must be said of this curve besides what the search says."""
     curve = now.spec.curve
     if curve.whole_rows:
@@ -125,6 +125,13 @@ def of_the_curve(now: Ready, result: Fit) -> Iterator[str]:
         digits = int(-np.log10(rounding))
         kind = "float32" if digits > 4 else "float16"
         yield f"The function returns {kind}: its values, and so the estimates, carry {digits + 1} digits at most."
+    start, names = told["start"], curve.parameters
+    listed = isinstance(start, Sized) and not isinstance(start, Mapping) and len(start) == len(names)
+    if now.parameters.ties and listed:
+        starts = dict(zip(names, map(float, start), strict=True)) | now.parameters.fixed
+        unread = unread_starts(now.parameters.ties, now.parameters.texts, starts)
+        if unread:
+            yield unread
     below = below_zero(now.parameters.texts, curve.positive, result.coefficients)
     if below:
         yield below

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
@@ -14,10 +14,8 @@ from numpy import ndarray
 from thalweg.curves.group_rows import GroupRows, OneGroup
 from thalweg.curves.spec import CurveSpec
 from thalweg.data.contrasts import show_level
-from thalweg.data.evaluate import MISSING, UNSEEN, Columns
-from thalweg.data.nodes import Name
-from thalweg.data.source import Batch, Coded, Source
-from thalweg.errors import MissingValueError, NotAvailableError, OptionError, UnseenLevelError
+from thalweg.data.source import Source
+from thalweg.errors import NotAvailableError, OptionError, UnseenLevelError
 from thalweg.inference.distributions import check_level, quantile
 
 if TYPE_CHECKING:
@@ -58,6 +56,8 @@ class Fits:
         Why an estimate has no standard error.
     level : float
         Of the intervals.
+    normal : bool
+        Whether intervals are those of the normal distribution: the dispersion is fixed by the family, or is known.
 
     Examples
     --------
@@ -84,6 +84,7 @@ class Fits:
     level: float
     rows: GroupRows
     again: Callable[[Source, dict[str, float] | None], Fit] = field(repr=False)
+    normal: bool = False
 
     # ------------------------------------------------------------------------------------------- as a mapping
 
@@ -154,9 +155,11 @@ class Fits:
         return tuple(group for group, good in zip(self.groups, self.converged.tolist(), strict=True) if not good)
 
     def half_widths(self, level: float | None = None) -> Float[ndarray, "G P"]:
-        """Half of each confidence interval: standard error times the t quantile of the group."""
+        """Half of each confidence interval: standard error times the quantile of t, or of the normal distribution."""
         level = self.level if level is None else level
         check_level(level)
+        if self.normal:
+            return self.errors * quantile(level, None)
         degrees, at = np.unique(self.statistics["df_residual"], return_inverse=True)
         quantiles = [quantile(level, float(each)) if each > 0 else np.nan for each in degrees]
         return self.errors * np.array(quantiles)[at][:, None]
@@ -358,7 +361,7 @@ class Fits:
         -----
         ExtrapolationWarning : with an interval, rows outside the range of their group's data.
         """
-        from thalweg.curves.fits_predict import intervals_of_rows
+        from thalweg.curves.fits_predict import intervals_of_rows, values_of_rows
         from thalweg.data.sources import open_source
 
         if unseen not in ("error", "null"):
@@ -367,34 +370,7 @@ class Fits:
         if interval is not None or level is not None:
             asked: dict[str, Any] = {"interval": interval, "level": level, "missing": missing}
             return intervals_of_rows(self, source, self.predict(source, unseen=unseen, missing=missing), data, asked)
-        wanted = tuple(dict.fromkeys([*self.spec.predictor_columns, self.by]))
-        parts = [
-            self._predicted(replace(batch, places=source.place), unseen, missing) for batch in source.batches(wanted)
-        ]
-        return np.concatenate(parts) if parts else np.empty(0)
+        return values_of_rows(self, source, unseen, missing)
 
     def _own(self) -> Source:
         return OneGroup(self.rows.source, np.sort(self.rows.numbers), "complete rows")
-
-    def _predicted(self, batch: Batch, unseen: str, missing: str) -> ndarray:
-        codes = Columns(batch, {}).codes(Name(self.by), self.groups).numpy(force=True)
-        if missing == "error" and (codes == MISSING).any():
-            where = batch.place(int((codes == MISSING).argmax()))
-            raise MissingValueError(f"{self.by} is missing", where=where, advice="Fill it in or leave the row out.")
-        if unseen == "error" and (codes == UNSEEN).any():
-            raise self._unseen(batch, int((codes == UNSEEN).argmax()))
-        block = self.spec.base.block(batch, False, missing=missing).double()
-        theta = np.vstack([self.estimates, np.full(len(self.names), np.nan)])[np.where(codes < 0, -1, codes)]
-        curve = self.spec.curve.over(self.spec.inputs(block), block.rows)
-        values = np.array(curve.values(list(theta.T)), dtype=float)
-        values[np.isnan(theta).any(axis=1)] = np.nan
-        return values if block.offset is None else values + block.offset.numpy(force=True)
-
-    def _unseen(self, batch: Batch, row: int) -> UnseenLevelError:
-        column = batch.columns[self.by]
-        value = column.levels[int(column.codes[row])] if isinstance(column, Coded) else float(column[row])
-        return UnseenLevelError(
-            f"{self.by} is {show_level(value)}, a group that the fit never saw",
-            where=batch.place(row),
-            advice="Option unseen='null' gives NaN for such rows.",
-        )

@@ -95,7 +95,7 @@ def parameters_of(
     _check_unbounded(ties, said, wanted)
     _check_within(limits, held, "fixed")
     _check_within(limits, {name: value for name, value in starts.items() if name in free}, "start")
-    check_ties(ties, texts, {**starts, **held}, curve.positive)
+    check_ties(ties, texts, {**starts, **held}, curve.positive, named=isinstance(start, Mapping))
     lower, upper = np.array([limits[name] for name in free]).T.copy()
     return Parameters(names, free, {n: v for n, v in starts.items() if n in free}, lower, upper, held, ties, texts)
 

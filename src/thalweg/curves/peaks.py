@@ -16,8 +16,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks, peak_widths
 
 from thalweg.curves.named.base import NamedCurve
 
@@ -52,6 +50,8 @@ def peaks(x: Float[ndarray, "n"], y: Float[ndarray, "n"]) -> list[Peak]:
     >>> [round(peak.place, 1) for peak in found[:2]]
     [3.0, 7.0]
     """
+    from scipy.ndimage import gaussian_filter1d
+
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     found: list[Peak] = []
@@ -68,6 +68,8 @@ def peaks(x: Float[ndarray, "n"], y: Float[ndarray, "n"]) -> list[Peak]:
 
 
 def _maxima(x: Float[ndarray, "n"], y: Float[ndarray, "n"]) -> list[Peak]:
+    from scipy.signal import find_peaks, peak_widths  # with scipy.stats behind it, which takes a while
+
     at, known = find_peaks(y, prominence=0.0)
     if not at.size:
         return []

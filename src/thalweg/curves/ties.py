@@ -42,7 +42,12 @@ def tied_values(ties: Mapping[str, Node], known: Mapping[str, float]) -> dict[st
 
 
 def check_ties(
-    ties: Mapping[str, Node], texts: Mapping[str, str], starts: Mapping[str, float], positive: Collection[str]
+    ties: Mapping[str, Node],
+    texts: Mapping[str, str],
+    starts: Mapping[str, float],
+    positive: Collection[str],
+    *,
+    named: bool = True,
 ) -> None:
     """Refuse ties that have no value, or one below 0 where it must be above, and starts that say something else.
 
@@ -55,6 +60,8 @@ def check_ties(
         Starts and held values, those given for tied parameters too.
     positive : names
         Parameters above 0 by their nature.
+    named : bool
+        Whether starts were given by name: in a sequence those of tied parameters only hold their place.
 
     Raises
     ------
@@ -63,7 +70,7 @@ def check_ties(
     values = tied_values(ties, {name: value for name, value in starts.items() if name not in ties})
     for name in ties:
         tie = f"{name} = {texts[name]}"
-        if name in starts and not (name in values and math.isclose(values[name], starts[name], rel_tol=SAME)):
+        if named and name in starts and not (name in values and math.isclose(values[name], starts[name], rel_tol=SAME)):
             found = f", which is {values[name]:g} at the start" if name in values else ""
             raise OptionError(
                 f"a start of {name} is given, and {name} is tied: {tie}{found}",
@@ -76,6 +83,17 @@ def check_ties(
                 f"{name} is above 0 by its nature, and its tie {tie} is {values[name]:g} at the start",
                 advice="Give another start, or another tie.",
             )
+
+
+def unread_starts(ties: Mapping[str, Node], texts: Mapping[str, str], starts: Mapping[str, float]) -> str:
+    """What must be said of starts in a sequence that stand for tied parameters; "" of none."""
+    values = tied_values(ties, {name: value for name, value in starts.items() if name not in ties})
+    told = [
+        f"of {name}, which is {texts[name]}"
+        for name in ties
+        if name in starts and not math.isclose(values.get(name, math.nan), starts[name], rel_tol=SAME)
+    ]
+    return f"The start {', and that '.join(told)}, was not used." if told else ""
 
 
 def below_zero(texts: Mapping[str, str], positive: Collection[str], theta: Mapping[str, float]) -> str:

@@ -69,9 +69,9 @@ def block_rows(columns: int) -> int:
     return min(most, max(least, 2 * columns, BLOCK_BYTES // (8 * max(columns, 1))))  # 2 p: sums (p, p) are moved too
 
 
-def piece_rows(spec: Spec) -> int:
+def piece_rows(spec: Spec, columns: int) -> int:
     """Rows that are taken at a time through this spec: all, where a row's value depends on those that come with it."""
-    return sys.maxsize if getattr(spec, "whole_rows", False) else block_rows(len(spec.names))
+    return sys.maxsize if getattr(spec, "whole_rows", False) else block_rows(columns)
 
 
 @final
@@ -104,7 +104,7 @@ class Rows:
 
     def _strided(self, every: int) -> Iterator[Block]:
         """One reading of every so-many-th row, counted through the whole of the source."""
-        rows = piece_rows(self.spec) * every
+        rows = piece_rows(self.spec, self.columns) * every
         if self._kept is None and self.count * self.columns * 8 <= KEEP_BYTES:
             self._kept = [self.spec.block(batch) for batch in self.batches()]
         wholes: Iterable[Block | Batch] = self.batches() if self._kept is None else self._kept

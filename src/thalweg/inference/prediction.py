@@ -242,7 +242,7 @@ class _Own(Source):
 def batches(fit: Fit, source: Source, request: Request, outside: Counter[str]) -> Iterator[dict[str, np.ndarray]]:
     """The columns of `predict`, some rows at a time, for tables that do not fit in memory; counts into `outside`."""
     require_roles(fit, source)
-    rows = piece_rows(fit.spec)
+    rows = piece_rows(fit.spec, len(fit.names))
     solver = _Rows(fit, request)
     for read in whole(source, fit.spec).batches(fit.spec.predictor_columns):
         batch = replace(read, places=source.place)

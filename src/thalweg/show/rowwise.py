@@ -112,7 +112,7 @@ class _One(Readable):
 
 def complete_pieces(fit: Fit, source: Source) -> Iterator[Batch]:
     """The complete rows of a source, a block at a time, with the columns that the fit reads."""
-    rows = piece_rows(fit.spec)
+    rows = piece_rows(fit.spec, len(fit.names))
     for batch in whole(source, fit.spec).batches(fit.spec.columns):
         for start in range(0, batch.rows, rows):
             complete = fit.spec.complete(batch[start : start + rows], source)
