@@ -136,7 +136,8 @@ def test_the_users_module_stays_as_it_was() -> None:
 def test_adopting_fitted_values() -> None:
     curve = ModuleCurve(Decay(), ["x"], DATA)
     curve.adopt([5.0, 0.25])
-    assert {name: float(value.detach()) for name, value in curve.module.named_parameters()} == {"a": 5, "tau": 0.25, "held": 3}
+    held = {name: float(value.detach()) for name, value in curve.module.named_parameters()}
+    assert held == {"a": 5, "tau": 0.25, "held": 3}
 
 
 def test_held_and_tied_parameters() -> None:
