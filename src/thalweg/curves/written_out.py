@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
 from thalweg.curves.named import ALIASES, CURVES, NamedCurve, named
 from thalweg.curves.vocabulary import CONSTANTS, input_text, vocabulary
 from thalweg.data.expression import parse_expression
-from thalweg.data.nodes import Binary, Call, Comparison, Name, Negative, Node, Text, children, walk
+from thalweg.data.nodes import Binary, Call, Comparison, Name, Negative, Node, Text, children, replaced, walk
 from thalweg.errors import FormulaError
 
 LARGEST = 20_000  # nodes of a curve with its named curves written out
@@ -99,7 +98,7 @@ def _curve(name: str, arguments: tuple[Node, ...], uses: list[Use], text: str, c
         parameters = tuple(written_out(each, uses, text, columns) for each in given)
     uses.append(Use(curve, variable, parameters))
     places = dict(zip(curve.arguments, (variable, *parameters), strict=True))
-    return _replaced(parse_expression(curve.expression, vocabulary()).node, places)
+    return replaced(parse_expression(curve.expression, vocabulary()).node, places)
 
 
 def _named(name: str, count: int, text: str) -> NamedCurve:
@@ -144,18 +143,3 @@ def _check_apart(
             where=f"{text!r:.60}",
             advice=f'Give it a prefix, {curve.name}(x, "p_"), or names: {curve.name}({", ".join(curve.arguments)}).',
         )
-
-
-def _replaced(node: Node, places: Mapping[str, Node]) -> Node:
-    match node:
-        case Name(name):
-            return places.get(name, node)
-        case Negative(operand):
-            return Negative(_replaced(operand, places))
-        case Binary(operator, left, right):
-            return Binary(operator, _replaced(left, places), _replaced(right, places))
-        case Comparison(operator, left, right):
-            return Comparison(operator, _replaced(left, places), _replaced(right, places))
-        case Call(function, arguments):
-            return Call(function, tuple(_replaced(argument, places) for argument in arguments))
-    return node

@@ -5,7 +5,7 @@ Whoever evaluates, writes or checks an expression walks these few frozen classes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -213,6 +213,22 @@ def expand(node: Node, columns: Callable[[Stateful], Node]) -> Node:
             return Call(function, tuple(expand(argument, columns) for argument in arguments))
         case _:
             return node
+
+
+def replaced(node: Node, places: Mapping[str, Node]) -> Node:
+    """The same expression with some names replaced by expressions."""
+    match node:
+        case Name(name):
+            return places.get(name, node)
+        case Negative(operand):
+            return Negative(replaced(operand, places))
+        case Binary(operator, left, right):
+            return Binary(operator, replaced(left, places), replaced(right, places))
+        case Comparison(operator, left, right):
+            return Comparison(operator, replaced(left, places), replaced(right, places))
+        case Call(function, arguments):
+            return Call(function, tuple(replaced(argument, places) for argument in arguments))
+    return node
 
 
 def column_names(node: Node) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from thalweg.data.nodes import Binary, Call, Comparison, Name, Negative, Node, Number, Text
+from thalweg.data.nodes import Binary, Call, Comparison, Name, Negative, Node, Number, Text, replaced
 from thalweg.errors import NotAvailableError
 
 if TYPE_CHECKING:
@@ -90,20 +90,7 @@ def _written_out(curve: NamedCurve, arguments: tuple[Node, ...]) -> Node:
     from thalweg.show.textbook import textbook
 
     places = dict(zip(curve.arguments, arguments, strict=True))
-    return _replaced(parse_expression(textbook(curve), vocabulary()).node, places)
-
-
-def _replaced(node: Node, places: Mapping[str, Node]) -> Node:
-    match node:
-        case Name(name):
-            return places.get(name, node)
-        case Negative(operand):
-            return Negative(_replaced(operand, places))
-        case Binary(operator, left, right):
-            return Binary(operator, _replaced(left, places), _replaced(right, places))
-        case Call(function, arguments):
-            return Call(function, tuple(_replaced(each, places) for each in arguments))
-    return node
+    return replaced(parse_expression(textbook(curve), vocabulary()).node, places)
 
 
 def _two_by_two(function: str, arguments: tuple[Node, ...]) -> Node:
