@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +252,18 @@ def test_many_starts_of_a_single_run(single: Any) -> None:
 
 def test_seed_of_numpy() -> None:
     assert tw.fit(DECAY, DATA, seed=np.int64(3)).coefficients["k"] == pytest.approx(0.7, abs=0.01)
+
+
+@pytest.mark.parametrize("factor", [1e155, 1e300])
+def test_a_response_whose_squares_are_beyond_all_numbers_is_refused(factor: float) -> None:
+    x = np.linspace(0.1, 6, 40)
+    with pytest.raises(DataError, match=r"response of size .*Divide the response by a power of ten"):
+        tw.fit("y = a * exp(-k * x) + c", {"x": x, "y": factor * (3 * np.exp(-0.7 * x) + 0.5)})
+
+
+def test_a_jacobian_beyond_all_numbers_is_no_traceback() -> None:
+    x = np.linspace(-3, 3, 61)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tw.errors.ThalwegWarning)
+        fit = tw.fit("y = a * x**500", {"x": x, "y": x})
+    assert np.isnan(fit.std_errors["a"]) or fit.std_errors["a"] >= 0

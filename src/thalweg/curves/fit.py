@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -25,7 +26,7 @@ from thalweg.curves.robust import with_scale
 from thalweg.curves.search import Found, search
 from thalweg.curves.spec import CurveSpec
 from thalweg.curves.ties import below_zero, unread_starts
-from thalweg.curves.tiny import SMALL, check_squares
+from thalweg.curves.tiny import SMALL, check_large, check_squares
 from thalweg.data.block import Block
 from thalweg.data.rows import KEEP_BYTES, Rows
 from thalweg.descent import Descent
@@ -42,6 +43,9 @@ from thalweg.threads import one_thread
 
 if TYPE_CHECKING:
     from thalweg.result import Fit
+
+
+FIRST = 100  # blocks of rows whose response is looked at for its size
 
 
 @np.errstate(all="ignore")
@@ -166,6 +170,9 @@ def minimized(
         problem = problem_of(now.rows, now.spec, model, parameters)
         return search(problem, now.spec, parameters, watching, **{**looked, "starts": 1}, rows=now.rows), None
     problem = problem_of(now.rows, now.spec, now.model, now.parameters)
+    if problem.squares:
+        first = (_of_arrays(part) for part in islice(problem.parts(), FIRST))
+        check_large(y if root is None else y * root for y, root in first)
     solver = told["solver"]
     if isinstance(solver, DescentSolver):
         kept = {name: told[name] for name in ("stop", "checkpoint", "resume")}

@@ -90,7 +90,7 @@ def determination(
         At theta, where the solver has it.
     """
     linear = problem.linearize(list(theta)) if linear is None else linear
-    if not np.isfinite(linear.value):
+    if not np.isfinite(linear.value) or not np.isfinite(linear.norms).all():
         return None
     p, norms = len(theta), linear.norms
     numb = _numb(norms, theta, linear.value) & ~np.isin(np.arange(p), bounded)
@@ -105,6 +105,8 @@ def determination(
     inverse[np.ix_(kept, kept)] = half @ half.T  # 4
     unfelt = np.zeros((int((~felt).sum()), p))
     unfelt[:, kept] = vt[~felt]
+    if not felt.any():  # beneath all numbers
+        return Determination(inverse, np.eye(p), 1.0)
     condition = float(s[0] / s[felt][-1])
     hardly = _taking_part(vt[felt][-1], kept) if condition > NEARLY else ()
     left = float(np.linalg.norm(u.T[felt] @ linear.right))
