@@ -16,6 +16,10 @@ from thalweg.data.nodes import Name
 from thalweg.data.rows import Rows
 from thalweg.data.spec import Spec
 from thalweg.errors import ColumnError, DataError, DomainError, OptionError, ThalwegWarning, tell
+from thalweg.foreign import covariance_kind
+from thalweg.inference.covariance import check_kind
+from thalweg.inference.distributions import check_level
+from thalweg.inference.reading import check_weights_kind
 from thalweg.losses import check_response
 from thalweg.losses.base import Family
 
@@ -59,6 +63,21 @@ def check(rows: Rows, family: Family, weights_kind: str) -> None:
     if family.name == "binomial" and rows.spec.roles.trials is not None and all_or_none:
         text = "every proportion is 0 or 1: each row is taken as no success or as all of its trials being successes"
         tell(ThalwegWarning(f"{text}; for counts of successes write cbind(successes, failures) ~ ..."))
+
+
+def checked_inference(weights_kind: str, level: float, covariance: str | None) -> str | None:
+    """The covariance under its own name, after a look at what was chosen of the inference.
+
+    Raises
+    ------
+    OptionError
+    """
+    check_weights_kind(weights_kind)
+    check_level(level)
+    covariance = covariance_kind(covariance)
+    if covariance is not None:
+        check_kind(covariance)
+    return covariance
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from thalweg.errors import (
 )
 from thalweg.inference.covariance import check_kind, count_clusters, default_kind, degrees_of_freedom
 from thalweg.inference.covariance import covariance as covariance_of
-from thalweg.inference.statistics import compute
+from thalweg.inference.statistics import Statistics, compute
 from thalweg.losses.base import Family
 from thalweg.observers import History
 from thalweg.result import Fit, Separation
@@ -73,6 +73,34 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
         estimated=int("alpha_rounds" in solution.details),
     )
     unscaled = estimable(solution.inverse_curvature, separation, names)
+    matrix, reason, df = chosen_covariance(rows, family, theta, choices, statistics, unscaled)
+    return Fit(
+        spec=rows.spec,
+        family=family,
+        theta=theta,
+        aliased=aliases(solution, names),
+        separation=separation,
+        level=choices.level,
+        covariance_kind=choices.kind(family),
+        covariance=matrix,
+        covariance_reason=reason if unscaled is not None else solution.no_covariance or "the data are separated",
+        unscaled=unscaled,
+        df=df,
+        statistics=statistics,
+        options=choices.options(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        solution=solution,
+        trace=history,
+        rows=rows,
+        notes=(solution.advice,) if solution.advice else (),
+    )
+
+
+def chosen_covariance(
+    rows: Rows, family: Family, theta: Tensor, choices: Choices, statistics: Statistics, unscaled: Tensor | None
+) -> tuple[Tensor | None, str | None, float | None]:
+    """The covariance of the kind that was chosen, or why there is none, and the degrees of freedom of its t."""
     kind = choices.kind(family)
     clusters = cluster_codes(rows) if kind == "cluster" else None
     matrix, reason = covariance_of(
@@ -86,27 +114,7 @@ def conclude(rows: Rows, family: Family, solution: Solution, history: History, c
         clusters=clusters,
     )
     groups = None if clusters is None else count_clusters(rows, clusters)
-    return Fit(
-        spec=rows.spec,
-        family=family,
-        theta=theta,
-        aliased=aliases(solution, names),
-        separation=separation,
-        level=choices.level,
-        covariance_kind=kind,
-        covariance=matrix,
-        covariance_reason=reason if unscaled is not None else solution.no_covariance or "the data are separated",
-        unscaled=unscaled,
-        df=degrees_of_freedom(kind, family, statistics, groups),
-        statistics=statistics,
-        options=choices.options(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=versions(),
-        solution=solution,
-        trace=history,
-        rows=rows,
-        notes=(solution.advice,) if solution.advice else (),
-    )
+    return matrix, reason, degrees_of_freedom(kind, family, statistics, groups)
 
 
 def recovered(fit: Fit, kind: str, cluster: str | None = None) -> tuple[Tensor | None, str | None]:

@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 from torch.nn import Module
 
-from thalweg.check import check
+from thalweg.check import check, checked_inference
 from thalweg.conclude import Choices, conclude, warn
 from thalweg.curves.fit import fit_curve
 from thalweg.curves.language import is_equation
 from thalweg.descent import Descent
 from thalweg.errors import OptionError
-from thalweg.foreign import check_arrays, covariance_kind
+from thalweg.foreign import check_arrays
 from thalweg.foreign_solvers import solver_advice
-from thalweg.inference.covariance import check_kind
-from thalweg.inference.distributions import check_level
-from thalweg.inference.reading import check_weights_kind
 from thalweg.losses.base import Family
 from thalweg.objective import Objective
 from thalweg.observers import History, adapted
@@ -214,11 +211,7 @@ def fit(
         return fit_curve(formula, data, **given)
     refuse_curve_options({name: value for name, value in locals().items() if name in OF_CURVES})
     check_callables(solver, progress, *listed(observers))
-    check_weights_kind(weights_kind)
-    check_level(level)
-    covariance = covariance_kind(covariance)
-    if covariance is not None:
-        check_kind(covariance)
+    covariance = checked_inference(weights_kind, level, covariance)
     given = {"weights": weights, "offset": offset, "exposure": exposure, "trials": trials, "cluster": cluster}
     ready = prepare(
         cast(str, formula),

@@ -267,3 +267,11 @@ def test_a_jacobian_beyond_all_numbers_is_no_traceback() -> None:
         warnings.simplefilter("ignore", tw.errors.ThalwegWarning)
         fit = tw.fit("y = a * x**500", {"x": x, "y": x})
     assert np.isnan(fit.std_errors["a"]) or fit.std_errors["a"] >= 0
+
+
+def test_a_covariance_may_be_named_in_any_case_as_of_a_line() -> None:
+    x = np.linspace(0, 5, 50)
+    data = {"x": x, "y": 3 * np.exp(-x) + 0.1 * np.cos(9 * x)}
+    small, large = (tw.fit("y = a * exp(-k * x)", data, covariance=kind) for kind in ("hc3", "HC3"))
+    assert small.covariance_kind == "HC3"
+    assert small.std_errors == large.std_errors

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from thalweg.conclude import Choices, cluster_codes, versions
+from thalweg.conclude import Choices, chosen_covariance, versions
 from thalweg.curves.curve import in_order
 from thalweg.curves.far import far_off
 from thalweg.curves.graph import Graph
@@ -25,8 +25,6 @@ from thalweg.curves.undetermined import UNDETERMINED, Determination, determinati
 from thalweg.data.rows import Rows
 from thalweg.data.spec import Spec
 from thalweg.errors import CollinearityWarning, ConvergenceWarning, tell
-from thalweg.inference.covariance import count_clusters, degrees_of_freedom
-from thalweg.inference.covariance import covariance as covariance_of
 from thalweg.inference.statistics import Statistics, compute, is_least_squares
 from thalweg.losses.base import Family
 from thalweg.observers import History
@@ -66,7 +64,7 @@ def conclude_curve(
         compute(rows, family, theta, cast(Spec, fitted), weights_kind=weights_kind, rank=rank, rss=rss)
     )
     unscaled, lacking = inverse_curvature(known, slope, statistics, found.solution)
-    matrix, reason, df = _covariance(rows, family, theta, choices, statistics, unscaled)
+    matrix, reason, df = chosen_covariance(rows, family, theta, choices, statistics, unscaled)
     told = _told(known, dict(zip(parameters.free, free.tolist(), strict=True)))
     told += _far_off(found, known)
     return Fit(
@@ -121,26 +119,6 @@ def _far_off(found: Found, known: Determination | None) -> list[str]:
     if failed:
         tell(ConvergenceWarning(sentence))
     return [sentence] if sentence else []
-
-
-def _covariance(
-    rows: Rows, family: Family, theta: Tensor, choices: Choices, statistics: Statistics, unscaled: Tensor | None
-) -> tuple[Tensor | None, str | None, float | None]:
-    """The covariance of the kind that was chosen, or why there is none, and the degrees of freedom of its t."""
-    kind = choices.kind(family)
-    clusters = cluster_codes(rows) if kind == "cluster" else None
-    matrix, reason = covariance_of(
-        kind,
-        unscaled=unscaled,
-        statistics=statistics,
-        rows=rows,
-        family=family,
-        theta=theta,
-        weights_kind=choices.weights_kind,
-        clusters=clusters,
-    )
-    groups = None if clusters is None else count_clusters(rows, clusters)
-    return matrix, reason, degrees_of_freedom(kind, family, statistics, groups)
 
 
 def inverse_curvature(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from thalweg.check import check
+from thalweg.check import check, checked_inference
 from thalweg.conclude import warn_of_ending
 from thalweg.curves.by_group import fit_by_group
 from thalweg.curves.conclude import conclude_curve
@@ -92,6 +92,7 @@ def fit_curve(
         How to read a file, and the family's own (scale, power, alpha).
     Others as for `thalweg.fit`.
     """
+    covariance = checked_inference(weights_kind, level, covariance)
     told = {name: value for name, value in locals().items() if name not in ("curve", "data", "options")}
     check_solver(solver, checkpoint, resume)
     check_told(told, options)

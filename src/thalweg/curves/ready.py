@@ -25,9 +25,6 @@ from thalweg.data.sources import open_source
 from thalweg.data.spec import Spec
 from thalweg.errors import DataError, OptionError
 from thalweg.foreign import FAMILY, FOREIGN
-from thalweg.inference.covariance import check_kind
-from thalweg.inference.distributions import check_level
-from thalweg.inference.reading import check_weights_kind
 from thalweg.losses import family as family_named
 from thalweg.losses.base import Family
 from thalweg.observers.adapt import check_observer
@@ -121,10 +118,6 @@ def check_told(told: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     OptionError
     """
     check_numbers(told)
-    check_weights_kind(told["weights_kind"])
-    check_level(told["level"])
-    if told["covariance"] is not None:
-        check_kind(told["covariance"])
     for watcher in (told["progress"], *listed(told["observers"])):
         if watcher is not None:
             check_observer(watcher)

@@ -7,7 +7,7 @@ product of its design with the coefficients.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -177,9 +177,3 @@ def _linear(response: str, inputs: tuple[str, ...], *categories: str) -> str:
     """The formula that reads these columns."""
     terms = [name if name.startswith("I(") else f"I({quote(name)})" for name in inputs]
     return f"{response} ~ 0 + {' + '.join([*terms, *categories])}" if terms or categories else f"{response} ~ 1"
-
-
-def named_inputs(spec: CurveSpec, batches: Iterator[Batch]) -> Iterator[Mapping[str, np.ndarray]]:
-    """The columns that the curve reads, batch by batch."""
-    for batch in batches:
-        yield spec.inputs(spec.base.block(batch, response=False).double())
